@@ -1,0 +1,591 @@
+/**
+ * The two tables of failures: types (what a flow catches) and codes (one per cause).
+ *
+ * They are the single source of the error part of `connector.json`, of `docs/errors.md` and of
+ * the exit codes of the shell. The class that is thrown stands in `errors.ts`.
+ */
+
+/** Exit codes of `pg-entra`, by what the person at the keyboard has to look at. */
+export type ExitCode = 1 | 2 | 3 | 4;
+
+interface ErrorTypeFacts {
+  readonly parent: string | null;
+  readonly exitCode: ExitCode;
+  readonly description: string;
+}
+
+/** Error types as a Mule flow would catch them: flat names, the parent stands in the table. */
+export const ERROR_TYPES = {
+  'POSTGRESQL:SETTINGS': {
+    parent: null,
+    exitCode: 2,
+    description: 'A property, a connection string or a certificate file is wrong. Nothing was sent.',
+  },
+  'POSTGRESQL:AUTHENTICATION': {
+    parent: null,
+    exitCode: 3,
+    description: 'Microsoft Entra ID did not issue a usable access token.',
+  },
+  'POSTGRESQL:CONNECTIVITY': {
+    parent: null,
+    exitCode: 4,
+    description: 'A connection could not be made or was lost.',
+  },
+  'POSTGRESQL:INVALID_CREDENTIALS': {
+    parent: 'POSTGRESQL:CONNECTIVITY',
+    exitCode: 3,
+    description: 'The database refused the login.',
+  },
+  'POSTGRESQL:INVALID_DATABASE': {
+    parent: 'POSTGRESQL:CONNECTIVITY',
+    exitCode: 4,
+    description: 'The database does not exist.',
+  },
+  'POSTGRESQL:CANNOT_REACH': {
+    parent: 'POSTGRESQL:CONNECTIVITY',
+    exitCode: 4,
+    description: 'The host cannot be reached over the network.',
+  },
+  'POSTGRESQL:TLS': {
+    parent: 'POSTGRESQL:CONNECTIVITY',
+    exitCode: 4,
+    description: 'The connection could not be encrypted, or the server could not be verified.',
+  },
+  'POSTGRESQL:BAD_SQL_SYNTAX': {
+    parent: null,
+    exitCode: 1,
+    description: 'The statement is not valid for this database.',
+  },
+  'POSTGRESQL:QUERY_EXECUTION': {
+    parent: null,
+    exitCode: 1,
+    description: 'The database could not execute the statement.',
+  },
+  'POSTGRESQL:CONSTRAINT_VIOLATION': {
+    parent: 'POSTGRESQL:QUERY_EXECUTION',
+    exitCode: 1,
+    description: 'A row breaks a rule of its table.',
+  },
+  'POSTGRESQL:PERMISSION_DENIED': {
+    parent: 'POSTGRESQL:QUERY_EXECUTION',
+    exitCode: 1,
+    description: 'The database role may not do this.',
+  },
+  'POSTGRESQL:QUERY_TIMEOUT': {
+    parent: 'POSTGRESQL:QUERY_EXECUTION',
+    exitCode: 1,
+    description: 'A time limit passed before the answer came.',
+  },
+  'POSTGRESQL:SERIALIZATION_FAILURE': {
+    parent: 'POSTGRESQL:QUERY_EXECUTION',
+    exitCode: 1,
+    description: 'The transaction collided with another one and may be repeated as a whole.',
+  },
+  'POSTGRESQL:DATA_ERROR': {
+    parent: 'POSTGRESQL:QUERY_EXECUTION',
+    exitCode: 1,
+    description: 'A value does not fit its type or its column.',
+  },
+  'POSTGRESQL:RETRY_EXHAUSTED': {
+    parent: null,
+    exitCode: 1,
+    description: 'Every attempt failed.',
+  },
+  'POSTGRESQL:POOL_EXHAUSTED': {
+    parent: null,
+    exitCode: 1,
+    description: 'No session became free in time.',
+  },
+  'POSTGRESQL:OUTCOME_UNKNOWN': {
+    parent: null,
+    exitCode: 1,
+    description: 'The connection was lost after a write was sent: it may or may not have happened.',
+  },
+  'POSTGRESQL:CANCELLED': {
+    parent: null,
+    exitCode: 1,
+    description: 'The caller gave up.',
+  },
+  'POSTGRESQL:PROTOCOL_VIOLATION': {
+    parent: null,
+    exitCode: 1,
+    description: 'The peer sent something that the protocol does not allow.',
+  },
+} as const satisfies Record<string, ErrorTypeFacts>;
+
+export type ErrorType = keyof typeof ERROR_TYPES;
+
+export interface ErrorFacts {
+  readonly type: ErrorType;
+  /** Whether the same call may succeed later without anybody changing anything. */
+  readonly retryable: boolean;
+  /** What happened and why; `{name}` is filled from the details given at the throw. */
+  readonly message: string;
+  /** What to do next. */
+  readonly cure: string;
+}
+
+/**
+ * One row per cause. Decided by SQLSTATE, OAuth error and AADSTS number, never by message text
+ * where a code exists.
+ */
+export const ERRORS = {
+  // --- settings -------------------------------------------------------------------------------
+  CONNECTION_STRING_MALFORMED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The connection string cannot be read: {problem} at character {offset}.',
+    cure: 'Write Name=Value pairs separated by semicolons; put a value that holds ; or a quote in double quotes and double the quotes inside it.',
+  },
+  UNKNOWN_PROPERTY: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'Unknown property: {names}.',
+    cure: 'Correct the spelling or remove it. "pg-entra properties" lists all properties.',
+  },
+  PROPERTY_INVALID: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: '{problems}',
+    cure: 'Correct the named properties. "pg-entra properties" lists each one with its allowed values.',
+  },
+  PROPERTIES_MISSING: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'Properties are missing: {names}.',
+    cure: 'Set them in the connection string or the connection form.',
+  },
+  PROPERTIES_CONFLICT: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: '{problem}',
+    cure: 'Keep one of them.',
+  },
+  PROPERTY_FILE_UNREADABLE: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The file named by {property} cannot be read ({reason}).',
+    cure: 'Check the path and that the runtime may read the file.',
+  },
+  PROPERTY_VARIABLE_MISSING: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The environment variable {variable}, named by {property}, is not set.',
+    cure: 'Set the variable for the process that runs the flow.',
+  },
+  CERTIFICATE_UNREADABLE: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The certificate store cannot be read: {problem}.',
+    cure: 'Check OAuthJWTCert and OAuthJWTCertType; export the certificate again with its private key as PFX or PEM.',
+  },
+  CERTIFICATE_TYPE_UNSUPPORTED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The certificate store is not of a supported kind: {problem}.',
+    cure: 'Use a PFX (PFXFILE, PFXBLOB) or a PEM file with key and certificate (PEMKEY_FILE, PEMKEY_BLOB).',
+  },
+  CERTIFICATE_PASSWORD_WRONG: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The certificate store does not open: the password is wrong, or the store is damaged.',
+    cure: 'Correct OAuthJWTCertPassword.',
+  },
+  CERTIFICATE_PASSWORD_MISSING: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The private key is encrypted and no password was given.',
+    cure: 'Set OAuthJWTCertPassword.',
+  },
+  CERTIFICATE_KEY_MISSING: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The certificate store holds no private key.',
+    cure: 'Export the certificate together with its private key.',
+  },
+  CERTIFICATE_MISSING: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The store holds a private key but no certificate, so it has no thumbprint.',
+    cure: 'Add the certificate that is registered on the application to the same file.',
+  },
+  CERTIFICATE_KEY_MISMATCH: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'No certificate in the store belongs to the private key.',
+    cure: 'Put the certificate that was issued for this key into the store.',
+  },
+  CERTIFICATE_SUBJECT_NOT_FOUND: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'No certificate matches OAuthJWTCertSubject. The store holds: {subjects}.',
+    cure: 'Use one of these subjects, a part of one, or * for the first.',
+  },
+  CERTIFICATE_EXPIRED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The certificate {subject} expired on {validTo}.',
+    cure: 'Issue a new certificate, register it on the application and set OAuthJWTCert to it.',
+  },
+  CERTIFICATE_NOT_YET_VALID: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The certificate {subject} is not valid before {validFrom}.',
+    cure: 'Wait until then, use another certificate, or correct the clock of this machine.',
+  },
+  CERTIFICATE_KEY_UNSUITABLE: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The key of the certificate cannot be used with Microsoft Entra ID: {problem}.',
+    cure: 'Use an RSA key of at least 2048 bits.',
+  },
+  OPERATION_UNKNOWN: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'There is no operation "{name}".',
+    cure: 'Use one of: {names}.',
+  },
+  OPERATION_INPUT_INVALID: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The input of {operation} is wrong: {problems}.',
+    cure: 'Correct the input. "pg-entra spec" prints the input schema of each operation.',
+  },
+  CONNECTOR_CLOSED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The connector was closed.',
+    cure: 'Create a new connector, or close it later.',
+  },
+  IDENTIFIER_INVALID: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The {kind} name cannot be used: {problem}.',
+    cure: 'Give a name of 1 to 63 bytes without U+0000.',
+  },
+
+  // --- authority and token --------------------------------------------------------------------
+  TENANT_NOT_FOUND: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'Microsoft Entra ID does not know the tenant "{tenant}".',
+    cure: 'Set AzureTenant to the directory (tenant) id, or to one of its verified domain names; check that the authority is of the right cloud.',
+  },
+  APPLICATION_NOT_FOUND: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The tenant "{tenant}" has no application with the id "{clientId}".',
+    cure: 'Set OAuthClientId to the application (client) id of the app registration, and AzureTenant to its tenant.',
+  },
+  WRONG_CLIENT_SECRET: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The client secret is wrong.',
+    cure: 'Set OAuthClientSecret to the secret value (not the secret id). The portal shows the value only once: create a new secret if it is lost.',
+  },
+  CLIENT_SECRET_EXPIRED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The client secret has expired.',
+    cure: 'Create a new client secret on the app registration and set OAuthClientSecret to its value.',
+  },
+  CERTIFICATE_NOT_REGISTERED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The certificate with the SHA-256 thumbprint {thumbprint} is not registered on the application.',
+    cure: 'Upload the certificate (without its key) under "Certificates & secrets" of the app registration "{clientId}".',
+  },
+  CERTIFICATE_REJECTED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'Microsoft Entra ID did not accept the certificate: it is outside its period of validity.',
+    cure: 'Issue a new certificate and register it on the application.',
+  },
+  CLIENT_ASSERTION_TIME: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message:
+      'The signed assertion was refused because of its time: this machine says {localTime}, the authority {serverTime}.',
+    cure: 'Correct the clock of this machine (NTP).',
+  },
+  CLIENT_ASSERTION_REFUSED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'Microsoft Entra ID refused the signed assertion ({oauthError}, {aadsts}).',
+    cure: 'Check AzureTenant and AzureAuthority: the assertion is made for exactly that authority.',
+  },
+  CLIENT_CREDENTIAL_MISSING: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The authority received no client secret and no assertion.',
+    cure: 'Set OAuthClientSecret or OAuthJWTCert.',
+  },
+  RESOURCE_NOT_FOUND: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The tenant does not know the resource of the scope "{scope}".',
+    cure: 'Leave Scope empty, or set it to https://ossrdbms-aad.database.windows.net/.default (US Government: …usgovcloudapi.net, China: …chinacloudapi.cn).',
+  },
+  SCOPE_INVALID: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The scope "{scope}" is not valid for client credentials.',
+    cure: 'Leave Scope empty, or write the resource followed by /.default.',
+  },
+  CONDITIONAL_ACCESS_BLOCKED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'A Conditional Access policy of the tenant blocks this application.',
+    cure: 'Ask an administrator to allow this workload identity from this network.',
+  },
+  TOKEN_REQUEST_REFUSED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'Microsoft Entra ID refused the token request ({oauthError}, {aadsts}).',
+    cure: 'Look the AADSTS number up in the Microsoft Entra documentation, or give an administrator the correlation id.',
+  },
+  TOKEN_RESPONSE_MALFORMED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: true,
+    message: 'The answer of the token endpoint cannot be used: {problem}.',
+    cure: 'Check that AzureAuthority names the authority itself and that no proxy or captive portal answers in its place.',
+  },
+  TOKEN_NOT_FOR_DATABASE: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The access token is not meant for this use: {problem}.',
+    cure: 'Leave Scope empty so that the token is requested for Azure Database for PostgreSQL, and check AzureTenant.',
+  },
+  DISCOVERY_FAILED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: true,
+    message: 'The OpenID configuration of the authority cannot be used: {problem}.',
+    cure: 'Check AzureTenant and AzureAuthority, and that no proxy answers in the place of the authority.',
+  },
+  DISCOVERY_NOT_TRUSTED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The OpenID configuration was refused: {problem}. Nothing secret was sent.',
+    cure: 'Check AzureAuthority. If a proxy inspects TLS, exempt the authority from it.',
+  },
+  AUTHORITY_REDIRECTED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The authority {host} answered with a redirect (HTTP {status}), which is never followed.',
+    cure: 'Check AzureAuthority and the proxy; the credentials were not sent on.',
+  },
+  AUTHORITY_THROTTLED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: true,
+    message: 'The authority {host} asks to slow down (HTTP 429).',
+    cure: 'Wait. If it lasts, look for another program that requests tokens with the same application.',
+  },
+  AUTHORITY_UNAVAILABLE: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: true,
+    message: 'The authority {host} is out of order (HTTP {status}).',
+    cure: 'Wait; the connector tries again by itself. See status.azure.com if it lasts.',
+  },
+  AUTHORITY_UNREACHABLE: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The authority {host} cannot be reached: {problem}.',
+    cure: 'Allow outgoing HTTPS to this host, or set the proxy properties; check the name in AzureAuthority.',
+  },
+  AUTHORITY_TIMEOUT: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The authority {host} did not answer within {timeoutMs} ms.',
+    cure: 'Check the network and the proxy, or raise Timeout.',
+  },
+  AUTHORITY_NOT_VERIFIED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The certificate of the authority {host} is not trusted: {problem}.',
+    cure: 'If a company proxy inspects TLS, set TokenCA to its CA certificate. Nothing secret was sent.',
+  },
+
+  // --- reaching the database ------------------------------------------------------------------
+  SERVER_UNREACHABLE: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The server {host}:{port} cannot be reached: {problem}.',
+    cure: 'Check Server and Port, the firewall rules of the server and the network of this machine.',
+  },
+  SERVER_NAME_UNKNOWN: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The name {host} cannot be resolved ({problem}).',
+    cure: 'Check the spelling of Server, and the DNS (for a private endpoint: its private DNS zone).',
+  },
+  CONNECT_TIMEOUT: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The server {host}:{port} did not complete {stage} within {timeoutMs} ms.',
+    cure: 'Check the firewall rules and the network, or raise Timeout.',
+  },
+  CONNECTION_LOST: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'The connection to {host}:{port} ended unexpectedly ({problem}).',
+    cure: 'Try again; if it happens often, look for a restart of the server or a network device that ends idle connections.',
+  },
+  SERVER_WITHOUT_TLS: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The server {host}:{port} does not offer TLS, and a token is sent over verified TLS only.',
+    cure: 'Turn TLS on at the server (ssl = on), or correct Server and Port.',
+  },
+  SERVER_CERTIFICATE_UNTRUSTED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message:
+      'The certificate of {host}:{port} was issued by an authority that is not trusted here ({problem}).',
+    cure: 'Set SSLCA to the CA certificate of the server. The token was not sent.',
+  },
+  SERVER_CERTIFICATE_EXPIRED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The certificate of {host}:{port} is outside its period of validity ({problem}).',
+    cure: 'Renew the certificate of the server, or correct the clock of this machine.',
+  },
+  SERVER_HOST_NAME_MISMATCH: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The certificate presented by {host}:{port} is for another name ({problem}).',
+    cure: 'Set Server to a name that the certificate holds. The token was not sent.',
+  },
+  TLS_FAILED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'TLS with {host}:{port} failed: {problem}.',
+    cure: 'Check that a PostgreSQL server with TLS 1.2 or newer listens there, and that SSLCA is a PEM file.',
+  },
+  PROTOCOL_VIOLATION: {
+    type: 'POSTGRESQL:PROTOCOL_VIOLATION',
+    retryable: false,
+    message: '{host}:{port} sent something that the PostgreSQL protocol does not allow: {problem}.',
+    cure: 'Check that a PostgreSQL server listens on this port, and what stands between.',
+  },
+
+  // --- login ----------------------------------------------------------------------------------
+  TOKEN_LOGIN_NOT_OFFERED: {
+    type: 'POSTGRESQL:INVALID_CREDENTIALS',
+    retryable: false,
+    message: 'The server answered the login with {method}, so the token was not sent: {meaning}.',
+    cure: 'Turn Microsoft Entra authentication on at the server and create the role with pgaadauth_create_principal ("pg-entra role-sql" prints the statement); check User.',
+  },
+  LOGIN_REFUSED: {
+    type: 'POSTGRESQL:INVALID_CREDENTIALS',
+    retryable: false,
+    message: 'The server does not let "{user}" in from here: {serverMessage}',
+    cure: 'Check the firewall and network rules of the server (pg_hba.conf), Database and User.',
+  },
+  TOKEN_REFUSED: {
+    type: 'POSTGRESQL:INVALID_CREDENTIALS',
+    retryable: false,
+    message: 'The server refused the access token of "{user}": {serverMessage}',
+    cure: 'Check that the role belongs to this application (object id of the enterprise application) and that the server is in the tenant of AzureTenant; "pg-entra role-sql" prints how to create the role.',
+  },
+  ROLE_UNKNOWN: {
+    type: 'POSTGRESQL:INVALID_CREDENTIALS',
+    retryable: false,
+    message: 'The database has no role for "{user}": {serverMessage}',
+    cure: 'Create the role as administrator ("pg-entra role-sql" prints the statement), or set User to the name it was created with (case matters).',
+  },
+  DATABASE_UNKNOWN: {
+    type: 'POSTGRESQL:INVALID_DATABASE',
+    retryable: false,
+    message: 'The server has no database "{database}".',
+    cure: 'Correct Database.',
+  },
+  SERVER_BUSY: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'The server takes no more connections now: {serverMessage}',
+    cure: 'Wait, lower PoolMaxSize, or raise max_connections of the server.',
+  },
+  SERVER_STARTING: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'The server is starting or stopping: {serverMessage}',
+    cure: 'Wait a moment and try again.',
+  },
+
+  // --- sessions and statements ----------------------------------------------------------------
+  POOL_EXHAUSTED: {
+    type: 'POSTGRESQL:POOL_EXHAUSTED',
+    retryable: true,
+    message:
+      'No session became free within {waitMs} ms ({inUse} in use, {opening} opening, {waiting} waiting, at most {max}).',
+    cure: 'Raise PoolMaxSize or PoolWaitTime, or shorten what the flows do in one session.',
+  },
+  OPERATION_TIMEOUT: {
+    type: 'POSTGRESQL:QUERY_TIMEOUT',
+    retryable: true,
+    message: 'The server did not answer within {timeoutMs} ms.',
+    cure: 'Make the statement faster, or raise Timeout.',
+  },
+  OUTCOME_UNKNOWN: {
+    type: 'POSTGRESQL:OUTCOME_UNKNOWN',
+    retryable: false,
+    message: 'The connection was lost before the answer to a write arrived: it may or may not have happened.',
+    cure: 'Look at the data before you repeat the write.',
+  },
+  CANCELLED: {
+    type: 'POSTGRESQL:CANCELLED',
+    retryable: false,
+    message: 'The operation was cancelled by its caller.',
+    cure: 'Nothing to do.',
+  },
+  SYNTAX_ERROR: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Correct the statement.',
+  },
+  CONSTRAINT_VIOLATION: {
+    type: 'POSTGRESQL:CONSTRAINT_VIOLATION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Correct the row, or use upsert where the key may exist already.',
+  },
+  PERMISSION_DENIED: {
+    type: 'POSTGRESQL:PERMISSION_DENIED',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Ask the owner to grant the role of this connection the privilege.',
+  },
+  STATEMENT_CANCELLED: {
+    type: 'POSTGRESQL:QUERY_TIMEOUT',
+    retryable: true,
+    message: '{serverMessage}',
+    cure: 'Make the statement faster, or raise its time limit (statement_timeout, lock_timeout).',
+  },
+  SERIALIZATION_FAILURE: {
+    type: 'POSTGRESQL:SERIALIZATION_FAILURE',
+    retryable: true,
+    message: '{serverMessage}',
+    cure: 'Repeat the whole transaction.',
+  },
+  DATA_ERROR: {
+    type: 'POSTGRESQL:DATA_ERROR',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Correct the value or its type.',
+  },
+  QUERY_EXECUTION: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Look the SQLSTATE up in the PostgreSQL documentation (appendix A).',
+  },
+  INTERNAL: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: 'Something failed inside the connector: {problem}.',
+    cure: 'Please report it with this message.',
+  },
+} as const satisfies Record<string, ErrorFacts>;
+
+export type ErrorCode = keyof typeof ERRORS;

@@ -1,0 +1,161 @@
+import {
+  ERROR_TYPES,
+  ERRORS,
+  type ErrorCode,
+  type ErrorFacts,
+  type ErrorType,
+  type ExitCode,
+} from './error-table.js';
+
+export type { ErrorCode, ErrorType, ExitCode } from './error-table.js';
+
+type Placeholders<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholders<Rest>
+  : never;
+
+type DetailName<Code extends ErrorCode> =
+  Placeholders<(typeof ERRORS)[Code]['message']> | Placeholders<(typeof ERRORS)[Code]['cure']>;
+
+/** What a throw of `Code` must say: a value for each placeholder of its row. */
+export type ErrorDetails<Code extends ErrorCode> = Readonly<Record<DetailName<Code>, string | number>>;
+
+/** Facts of the failing exchange that a caller can act upon; each is absent where it does not apply. */
+export interface ErrorContext {
+  /** The five characters of SQLSTATE (PostgreSQL documentation, appendix A). */
+  readonly sqlState?: string | undefined;
+  /** The `error` member of an OAuth error answer (RFC 6749 section 5.2). */
+  readonly oauthError?: string | undefined;
+  /** Number behind "AADSTS" in the answer of Microsoft Entra ID. */
+  readonly aadsts?: number | undefined;
+  /** Correlation id of the token request, for the administrator of the tenant. */
+  readonly correlationId?: string | undefined;
+  /** How long the peer asked to wait, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+  /** Names of the properties to look at. */
+  readonly properties?: readonly string[] | undefined;
+  /** Where in the statement the server saw the error, in characters from 1. */
+  readonly position?: number | undefined;
+  readonly schema?: string | undefined;
+  readonly table?: string | undefined;
+  readonly column?: string | undefined;
+  readonly constraint?: string | undefined;
+  /** Overrides the table where the peer's answer decides it. */
+  readonly retryable?: boolean | undefined;
+  /** The error underneath. Only its name, code and (masked) message are kept. */
+  readonly cause?: unknown;
+}
+
+const BRAND = Symbol.for('@pg-entra/connector.ConnectorError');
+
+/**
+ * The only error the connector throws. `type` is what a flow catches, `code` names the cause,
+ * `message` says what happened and `cure` what to do next.
+ *
+ * It never carries a secret, a token, an assertion, row data or an object of another library.
+ */
+export class ConnectorError<Code extends ErrorCode = ErrorCode> extends Error {
+  readonly type: ErrorType;
+  readonly code: Code;
+  readonly cure: string;
+  readonly retryable: boolean;
+  declare readonly sqlState?: string;
+  declare readonly oauthError?: string;
+  declare readonly aadsts?: number;
+  declare readonly correlationId?: string;
+  declare readonly retryAfterMs?: number;
+  declare readonly properties?: readonly string[];
+  declare readonly position?: number;
+  declare readonly schema?: string;
+  declare readonly table?: string;
+  declare readonly column?: string;
+  declare readonly constraint?: string;
+
+  constructor(code: Code, details: ErrorDetails<Code>, context: ErrorContext = {}) {
+    const facts: ErrorFacts = ERRORS[code];
+    const { cause, retryable, ...extras } = context;
+    super(fill(facts.message, details), cause === undefined ? undefined : { cause: plainCause(cause) });
+    this.type = facts.type;
+    this.code = code;
+    this.cure = fill(facts.cure, details);
+    this.retryable = retryable ?? facts.retryable;
+    for (const [name, value] of Object.entries(extras)) {
+      if (value !== undefined) Object.defineProperty(this, name, { value, enumerable: true });
+    }
+  }
+
+  get [BRAND](): true {
+    return true;
+  }
+
+  override get name(): string {
+    return 'ConnectorError';
+  }
+
+  /** The form the shell, `msg.error` and `TestReport` carry. */
+  toJSON(): object {
+    return { ...this, message: this.message };
+  }
+}
+
+/** Tells our errors from all others, also across two loaded copies of this package. */
+export function isConnectorError(value: unknown): value is ConnectorError {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}
+
+/** `error` itself where it is ours; anything else as INTERNAL with the original as its cause. */
+export function asConnectorError(error: unknown): ConnectorError {
+  if (isConnectorError(error)) return error;
+  return new ConnectorError('INTERNAL', { problem: describe(error) }, { cause: error });
+}
+
+/** True for `type` itself and for everything below it in {@link ERROR_TYPES}. */
+export function isOfType(error: ConnectorError, type: ErrorType): boolean {
+  for (let at: string | null = error.type; at !== null; at = ERROR_TYPES[at as ErrorType].parent) {
+    if (at === type) return true;
+  }
+  return false;
+}
+
+/** The exit code of the shell for `error`. */
+export function exitCodeOf(error: { readonly type: ErrorType }): ExitCode {
+  return ERROR_TYPES[error.type].exitCode;
+}
+
+const MESSAGE_LIMIT = 1_000;
+// Three base64url parts are a JWT (an access token or an assertion), whatever text stands around it.
+const JSON_WEB_TOKEN = /[\w-]{10,}\.[\w-]{10,}\.[\w-]*/g;
+const SECRET_FORM_FIELD = /\b(client_secret|client_assertion|access_token|refresh_token|password)=[^&\s"]+/gi;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * Foreign text made fit for a message: tokens and secret form fields masked, control and
+ * direction characters escaped (no forged log lines), at most 1,000 characters.
+ */
+export function printable(text: string): string {
+  const masked = text
+    .slice(0, 4 * MESSAGE_LIMIT)
+    .replace(SECRET_FORM_FIELD, '$1=***')
+    .replace(JSON_WEB_TOKEN, '***');
+  const escaped = masked.replace(CONTROL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escaped.length > MESSAGE_LIMIT ? `${escaped.slice(0, MESSAGE_LIMIT)}…` : escaped;
+}
+
+/** One line about any thrown value, fit for a message. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return printable(String(error));
+  const code = (error as { code?: unknown }).code;
+  const text = error.message || error.name;
+  return printable(typeof code === 'string' && !text.includes(code) ? `${code}: ${text}` : text);
+}
+
+function fill(template: string, details: Readonly<Record<string, string | number>>): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => printable(String(details[name])));
+}
+
+function plainCause(cause: unknown): Error {
+  if (isConnectorError(cause)) return cause;
+  const plain = new Error(describe(cause));
+  plain.name = cause instanceof Error ? cause.name : 'Error';
+  delete plain.stack;
+  return plain;
+}
