@@ -1,0 +1,114 @@
+import { decodeJwt } from 'jose';
+import type { Clock } from '../clock.js';
+import { ConnectorError } from '../errors.js';
+import { Secret } from '../settings/secret.js';
+
+/** Claims of an access token that are fit for diagnostics; never used to authorise anything. */
+export interface TokenClaims {
+  readonly audience?: string;
+  readonly issuer?: string;
+  readonly tenantId?: string;
+  readonly objectId?: string;
+  readonly applicationId?: string;
+  /** Unique token identifier. */
+  readonly tokenId?: string;
+  /** Seconds since the epoch. */
+  readonly expiresAt?: number;
+  /** Seconds since the epoch. */
+  readonly issuedAt?: number;
+}
+
+/** A token with its life on both clocks of this process. */
+export interface AccessToken {
+  readonly value: Secret;
+  /** Undefined for a token that is no JWT. */
+  readonly claims: TokenClaims | undefined;
+  readonly lifetimeMs: number;
+  readonly obtainedAtMs: number;
+  /** End of life on the steady clock. */
+  readonly expiresAtMs: number;
+  /** End of life on the wall clock: a machine that slept notices by it. */
+  readonly expiresAtWallMs: number;
+}
+
+/** The members of a token answer that count (RFC 6749 section 5.1). */
+export interface TokenAnswer {
+  readonly accessToken: string;
+  /** Seconds from 1 to 86,400. */
+  readonly expiresInSeconds: number;
+}
+
+/** Who the token must be for. */
+export interface TokenPurpose {
+  readonly scope: string;
+  readonly tenantId: string;
+}
+
+/**
+ * The token of `answer`, received now. Its life is the shorter of `expires_in` and the claim
+ * `exp`, counted on the local clock from the moment of receipt where the token carries `iat`.
+ *
+ * @throws ConnectorError TOKEN_NOT_FOR_DATABASE when its audience or tenant is another one
+ */
+export function receiveToken(answer: TokenAnswer, purpose: TokenPurpose, clock: Clock): AccessToken {
+  const claims = readClaims(answer.accessToken);
+  if (claims) requirePurpose(claims, purpose);
+  const lifetimeMs = Math.min(answer.expiresInSeconds, claimedLife(claims)) * 1_000;
+  const obtainedAtMs = clock.steadyMs();
+  return {
+    value: new Secret(answer.accessToken),
+    claims,
+    lifetimeMs,
+    obtainedAtMs,
+    expiresAtMs: obtainedAtMs + lifetimeMs,
+    expiresAtWallMs: clock.wallMs() + lifetimeMs,
+  };
+}
+
+/** Claims of `token` without verifying it, or undefined when it is no readable JWT. */
+export function readClaims(token: string): TokenClaims | undefined {
+  try {
+    return claimsOf(decodeJwt(token));
+  } catch {
+    return undefined;
+  }
+}
+
+function claimsOf(payload: Readonly<Record<string, unknown>>): TokenClaims {
+  const text = (name: string): string | undefined =>
+    typeof payload[name] === 'string' ? payload[name] : undefined;
+  const number = (name: string): number | undefined =>
+    Number.isFinite(payload[name]) ? Number(payload[name]) : undefined;
+  const claims = {
+    audience: text('aud'),
+    issuer: text('iss'),
+    tenantId: text('tid'),
+    objectId: text('oid'),
+    applicationId: text('appid') ?? text('azp'),
+    tokenId: text('uti'),
+    expiresAt: number('exp'),
+    issuedAt: number('iat'),
+  };
+  return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
+}
+
+// exp - iat is a duration by the authority's clock alone, so a wrong local clock does not matter.
+function claimedLife({ expiresAt, issuedAt }: TokenClaims = {}): number {
+  return expiresAt === undefined || issuedAt === undefined ? Infinity : Math.max(1, expiresAt - issuedAt);
+}
+
+function requirePurpose(claims: TokenClaims, { scope, tenantId }: TokenPurpose): void {
+  const resource = scope.replace(/\/?\.default$/, '');
+  const { audience } = claims;
+  // A v2.0 token names its resource by application id, which cannot be compared with the scope.
+  const comparable = audience !== undefined && audience.includes('://');
+  if (comparable && audience.replace(/\/$/, '') !== resource)
+    throw notFor(`its audience is ${audience}, not ${resource}`);
+  if (claims.tenantId !== undefined && claims.tenantId.toLowerCase() !== tenantId) {
+    throw notFor(`it was issued by the tenant ${claims.tenantId}, not ${tenantId}`);
+  }
+}
+
+function notFor(problem: string): ConnectorError {
+  return new ConnectorError('TOKEN_NOT_FOR_DATABASE', { problem });
+}

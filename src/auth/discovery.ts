@@ -1,0 +1,112 @@
+import { ConnectorError } from '../errors.js';
+import { cloudAt, CLOUDS, cloudOfInstance, type CloudName } from './cloud.js';
+import { parseObject } from './entra-answer.js';
+import type { AuthorityAnswer } from './network.js';
+
+/** The authority of one tenant, read from its OpenID configuration and checked. */
+export interface Authority {
+  /** Directory id, also where the tenant was asked for by domain name. */
+  readonly tenantId: string;
+  /** `https://host[:port]`; every endpoint stands on it. */
+  readonly origin: string;
+  readonly issuer: string;
+  readonly tokenEndpoint: string;
+  /** Undefined for a private authority that names no known cloud. */
+  readonly cloud: CloudName | undefined;
+  /** The document itself, for MSAL. */
+  readonly document: string;
+}
+
+/** What a document leads to: an authority, or the origin of another cloud to ask instead. */
+export type Discovered = { readonly authority: Authority } | { readonly otherCloud: string };
+
+/** Address of the OpenID configuration of `tenant` (OpenID Connect Discovery 1.0 section 4). */
+export function discoveryUrl(origin: string, tenant: string): string {
+  return `${origin}/${encodeURIComponent(tenant)}/v2.0/.well-known/openid-configuration`;
+}
+
+/**
+ * Judges the answer to {@link discoveryUrl}. Every endpoint must stand on `origin` (or the whole
+ * document on another built-in cloud, which is then to be asked itself); the issuer may differ
+ * from what was asked only by the tenant's directory id in the place of its domain name
+ * (RFC 8414 section 3.3).
+ *
+ * @throws ConnectorError TENANT_NOT_FOUND, DISCOVERY_FAILED, DISCOVERY_NOT_TRUSTED,
+ *   AUTHORITY_UNAVAILABLE, AUTHORITY_THROTTLED
+ */
+export function judgeDiscovery(answer: AuthorityAnswer, origin: string, tenant: string): Discovered {
+  const document = readDocument(answer, tenant);
+  const issuer = requiredUrl(document, 'issuer');
+  const tokenEndpoint = requiredUrl(document, 'token_endpoint');
+  requiredUrl(document, 'authorization_endpoint');
+  requiredUrl(document, 'jwks_uri');
+  const elsewhere = ENDPOINTS.map((name) => requiredUrl(document, name)).find((url) => url.origin !== origin);
+  if (elsewhere) return otherCloud(elsewhere, origin);
+  const tenantId = tenantIdOf(issuer, tenant);
+  const authority: Authority = {
+    tenantId,
+    origin,
+    issuer: issuer.href,
+    tokenEndpoint: tokenEndpoint.href,
+    cloud: cloudAt(new URL(origin).host) ?? cloudOfInstance(document['cloud_instance_name']),
+    document: answer.body,
+  };
+  return { authority };
+}
+
+/** Scope of Azure Database for PostgreSQL in the cloud of `authority`; the public one where it names none. */
+export function databaseScope(authority: Authority): string {
+  return CLOUDS[authority.cloud ?? 'GLOBAL'].scope;
+}
+
+const ENDPOINTS = ['issuer', 'token_endpoint', 'authorization_endpoint', 'jwks_uri'] as const;
+
+function readDocument(answer: AuthorityAnswer, tenant: string): Readonly<Record<string, unknown>> {
+  const { host, status, contentType } = answer;
+  if (status === 429) throw new ConnectorError('AUTHORITY_THROTTLED', { host });
+  if (status >= 500) throw new ConnectorError('AUTHORITY_UNAVAILABLE', { host, status });
+  const document = parseObject(answer.body);
+  const refused = document?.['error'];
+  if (status === 400 && (refused === 'invalid_tenant' || refused === 'invalid_request')) {
+    throw new ConnectorError('TENANT_NOT_FOUND', { tenant }, { oauthError: refused });
+  }
+  if (status !== 200) throw failed(`${host} answered HTTP ${String(status)} ${contentType}`);
+  if (!document)
+    throw failed(`${host} answered something that is no JSON object (${contentType || 'no type'})`);
+  return document;
+}
+
+function requiredUrl(document: Readonly<Record<string, unknown>>, name: string): URL {
+  const value = document[name];
+  if (typeof value !== 'string' || !URL.canParse(value)) throw failed(`${name} is missing or no URL`);
+  const url = new URL(value);
+  if (url.protocol !== 'https:' || url.username !== '' || url.password !== '' || url.hash !== '') {
+    throw untrusted(`${name} is not a plain https URL`);
+  }
+  return url;
+}
+
+function otherCloud(url: URL, origin: string): Discovered {
+  const bothBuiltIn = cloudAt(url.host) !== undefined && cloudAt(new URL(origin).host) !== undefined;
+  if (!bothBuiltIn) throw untrusted(`an endpoint stands on ${url.host} instead of ${new URL(origin).host}`);
+  return { otherCloud: url.origin };
+}
+
+const DIRECTORY_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function tenantIdOf(issuer: URL, tenant: string): string {
+  const named = /^\/([^/]+)\/v2\.0\/?$/.exec(issuer.pathname)?.[1]?.toLowerCase();
+  const asked = tenant.toLowerCase();
+  const fits =
+    named !== undefined && DIRECTORY_ID.test(named) && (named === asked || !DIRECTORY_ID.test(asked));
+  if (!fits) throw untrusted(`its issuer ${issuer.href} is not that of the tenant ${tenant}`);
+  return named;
+}
+
+function failed(problem: string): ConnectorError {
+  return new ConnectorError('DISCOVERY_FAILED', { problem });
+}
+
+function untrusted(problem: string): ConnectorError {
+  return new ConnectorError('DISCOVERY_NOT_TRUSTED', { problem });
+}

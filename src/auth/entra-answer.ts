@@ -1,0 +1,147 @@
+import { ConnectorError, type ErrorCode } from '../errors.js';
+import type { TokenAnswer } from './access-token.js';
+import type { AuthorityAnswer } from './network.js';
+import { retryAfterMs } from './retry.js';
+
+/** What the words of an error about the token request may name. */
+export interface TokenRequestFacts {
+  readonly tenant: string;
+  readonly clientId: string;
+  readonly scope: string;
+  /** SHA-256 thumbprint of the certificate in use, upper-case hexadecimal; '' with a secret. */
+  readonly thumbprint: string;
+}
+
+/**
+ * Numbers behind "AADSTS" that have a cause and a cure of their own. Whether to try again is
+ * decided by the HTTP status, since Microsoft reserves the right to change numbers.
+ */
+const AADSTS: Readonly<Record<number, ErrorCode>> = {
+  90002: 'TENANT_NOT_FOUND',
+  900023: 'TENANT_NOT_FOUND',
+  700016: 'APPLICATION_NOT_FOUND',
+  7000229: 'APPLICATION_NOT_FOUND',
+  7000215: 'WRONG_CLIENT_SECRET',
+  7000222: 'CLIENT_SECRET_EXPIRED',
+  7000218: 'CLIENT_CREDENTIAL_MISSING',
+  700027: 'CERTIFICATE_NOT_REGISTERED',
+  1000502: 'CERTIFICATE_REJECTED',
+  700024: 'CLIENT_ASSERTION_TIME',
+  700023: 'CLIENT_ASSERTION_REFUSED',
+  700021: 'CLIENT_ASSERTION_REFUSED',
+  500011: 'RESOURCE_NOT_FOUND',
+  1002012: 'SCOPE_INVALID',
+  70011: 'SCOPE_INVALID',
+  53003: 'CONDITIONAL_ACCESS_BLOCKED',
+};
+
+/**
+ * The token in the answer of a token endpoint (RFC 6749 sections 5.1 and 5.2).
+ *
+ * @throws ConnectorError of type POSTGRESQL:AUTHENTICATION that says what the authority refused,
+ *   or TOKEN_RESPONSE_MALFORMED
+ */
+export function judgeTokenAnswer(
+  answer: AuthorityAnswer,
+  facts: TokenRequestFacts,
+  wallMs: number,
+): TokenAnswer {
+  const body = parseObject(answer.body);
+  if (answer.status !== 200 || body?.['error'] !== undefined)
+    throw refusal(answer, body ?? {}, facts, wallMs);
+  if (!body)
+    throw malformed(
+      `${answer.host} answered something that is no JSON object (${answer.contentType || 'no type'})`,
+    );
+  return { accessToken: accessTokenOf(body), expiresInSeconds: expiresInOf(body) };
+}
+
+/** `text` as a JSON object, or undefined for anything else. */
+export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text.replace(/^\ufeff/, ''));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refusal(
+  answer: AuthorityAnswer,
+  body: Readonly<Record<string, unknown>>,
+  facts: TokenRequestFacts,
+  wallMs: number,
+): ConnectorError {
+  const { host, status } = answer;
+  const oauthError = typeof body['error'] === 'string' ? body['error'] : undefined;
+  const aadsts = firstNumber(body['error_codes']) ?? numberInText(body['error_description']);
+  const context = {
+    oauthError,
+    aadsts,
+    correlationId:
+      typeof body['correlation_id'] === 'string' ? body['correlation_id'].slice(0, 64) : undefined,
+    retryAfterMs: retryAfterMs(answer.retryAfter, wallMs),
+  };
+  if (status === 429) return new ConnectorError('AUTHORITY_THROTTLED', { host }, context);
+  if (status === 408 || status >= 500)
+    return new ConnectorError('AUTHORITY_UNAVAILABLE', { host, status }, context);
+  if (status !== 200 && oauthError === undefined) {
+    return new ConnectorError(
+      'TOKEN_RESPONSE_MALFORMED',
+      { problem: `HTTP ${String(status)} without an OAuth error from ${host}` },
+      { ...context, retryable: false },
+    );
+  }
+  const code = (aadsts !== undefined && AADSTS[aadsts]) || 'TOKEN_REQUEST_REFUSED';
+  // One record serves every row: a row takes the details that its words name.
+  const details = {
+    ...facts,
+    oauthError: oauthError ?? 'no error code',
+    aadsts: aadsts === undefined ? 'no AADSTS number' : `AADSTS${String(aadsts)}`,
+    localTime: new Date(wallMs).toISOString(),
+    serverTime: answer.date === undefined ? 'no time' : answer.date,
+  };
+  return new ConnectorError<ErrorCode>(code, details as never, context);
+}
+
+function firstNumber(codes: unknown): number | undefined {
+  const first: unknown = Array.isArray(codes) ? codes[0] : undefined;
+  return typeof first === 'number' ? first : undefined;
+}
+
+function numberInText(description: unknown): number | undefined {
+  const found =
+    typeof description === 'string' ? /\bAADSTS(\d{4,8})\b/.exec(description.slice(0, 200))?.[1] : undefined;
+  return found === undefined ? undefined : Number(found);
+}
+
+const LONGEST_TOKEN = 65_536;
+const SHORT_LIFE_SECONDS = 300;
+const LONGEST_LIFE_SECONDS = 86_400;
+
+// Printable ASCII without blanks: what a bearer token may consist of (RFC 6750 section 2.1), with
+// room for opaque ones. Control characters would end a field of the login.
+function accessTokenOf(body: Readonly<Record<string, unknown>>): string {
+  const { access_token: token, token_type: type } = body as { access_token?: unknown; token_type?: unknown };
+  if (typeof token !== 'string' || token === '') throw malformed('access_token is missing');
+  if (token.length > LONGEST_TOKEN || !/^[\x21-\x7e]+$/.test(token))
+    throw malformed('access_token is no bearer token');
+  if (typeof type !== 'string' || type.toLowerCase() !== 'bearer')
+    throw malformed('token_type is not Bearer');
+  return token;
+}
+
+// expires_in is only recommended (RFC 6749 section 5.1): absent or unusable means a short life, never for ever.
+function expiresInOf(body: Readonly<Record<string, unknown>>): number {
+  const value = body['expires_in'];
+  if (value === undefined || value === null) return SHORT_LIFE_SECONDS;
+  const seconds = typeof value === 'string' && /^\d{1,20}(\.\d+)?$/.test(value) ? Number(value) : value;
+  if (typeof seconds !== 'number' || !(seconds >= 1)) throw malformed('expires_in is no positive number');
+  return Math.min(LONGEST_LIFE_SECONDS, Math.floor(seconds));
+}
+
+function malformed(problem: string): ConnectorError {
+  return new ConnectorError('TOKEN_RESPONSE_MALFORMED', { problem });
+}

@@ -1,0 +1,205 @@
+import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
+import type { Clock } from '../clock.js';
+import type { Diagnostics } from '../diagnostics.js';
+import { ConnectorError } from '../errors.js';
+import type { Settings } from '../settings/settings.js';
+import { receiveToken, type AccessToken } from './access-token.js';
+import { loadCredential, signAssertion, type Credential } from './credential.js';
+import { databaseScope, discoveryUrl, judgeDiscovery, type Authority } from './discovery.js';
+import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
+import type { Network } from './network.js';
+import { withRetries } from './retry.js';
+
+type Msal = typeof import('@azure/msal-node');
+
+/** Obtains tokens of one identity from Microsoft Entra ID by client credentials (RFC 6749 section 4.4). */
+export interface EntraClient {
+  /** Reads and checks the credential; no network. Throws what {@link loadCredential} throws. */
+  loadCredential(): Promise<Credential>;
+  /** The authority of the tenant, from the network at most once a day. */
+  discover(signal?: AbortSignal): Promise<Authority>;
+  /** A new token. Discovers the authority first where needed; one token request unless it must be retried. */
+  requestToken(signal?: AbortSignal): Promise<AccessToken>;
+}
+
+export interface EntraClientOptions {
+  readonly identity: Settings['identity'];
+  /** Budget of discovery and of a token request, retries included, in milliseconds; 0 = none. */
+  readonly timeoutMs: number;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+}
+
+const DISCOVERY_LIFE_MS = 24 * 3_600_000;
+
+export function createEntraClient(options: EntraClientOptions): EntraClient {
+  const { identity, clock, timeoutMs, diagnostics } = options;
+  let discovered: { authority: Authority; until: number } | undefined;
+
+  const retrying = <T>(signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> =>
+    withRetries(
+      {
+        clock,
+        budgetMs: timeoutMs,
+        signal,
+        onRetry: ({ code }, delayMs) => {
+          diagnostics.report('authority.retry', { host: new URL(identity.authority).host, code, delayMs });
+        },
+      },
+      attempt,
+    );
+
+  const discover = async (signal?: AbortSignal): Promise<Authority> => {
+    if (discovered && clock.steadyMs() < discovered.until) return discovered.authority;
+    const startedAt = clock.steadyMs();
+    try {
+      const authority = await retrying(signal, () => fetchAuthority(options, signal));
+      discovered = { authority, until: clock.steadyMs() + DISCOVERY_LIFE_MS };
+      diagnostics.report('discovery.completed', {
+        tenantId: authority.tenantId,
+        host: new URL(authority.origin).host,
+        ms: Math.round(clock.steadyMs() - startedAt),
+      });
+      return authority;
+    } catch (error) {
+      // A document that was good yesterday serves through an outage of the authority.
+      if (discovered && error instanceof ConnectorError && error.retryable) return discovered.authority;
+      throw error;
+    }
+  };
+
+  return {
+    loadCredential: () => loadCredential(identity.credential, clock),
+    discover,
+    async requestToken(signal) {
+      const credential = await loadCredential(identity.credential, clock);
+      const authority = await discover(signal);
+      return retrying(signal, () => exchangeToken(options, authority, credential, signal));
+    },
+  };
+}
+
+async function fetchAuthority(
+  options: EntraClientOptions,
+  signal: AbortSignal | undefined,
+): Promise<Authority> {
+  const { tenant } = options.identity;
+  let origin = options.identity.authority;
+  for (let cloudsAsked = 1; ; cloudsAsked += 1) {
+    const answer = await options.network.send({ method: 'GET', url: discoveryUrl(origin, tenant) }, signal);
+    const found = judgeDiscovery(answer, origin, tenant);
+    if ('authority' in found) return found.authority;
+    if (cloudsAsked === 2)
+      throw new ConnectorError('DISCOVERY_NOT_TRUSTED', { problem: 'one cloud sends to the next' });
+    origin = found.otherCloud;
+  }
+}
+
+/**
+ * One token request through MSAL, which builds the form and knows the protocol. A fresh
+ * application per request costs microseconds and keeps no token, throttle or secret behind;
+ * caching, sharing and renewal are the token source's.
+ */
+async function exchangeToken(
+  options: EntraClientOptions,
+  authority: Authority,
+  credential: Credential,
+  signal: AbortSignal | undefined,
+): Promise<AccessToken> {
+  const { clock, identity, network } = options;
+  const msal = await import('@azure/msal-node');
+  const scope = identity.scope ?? databaseScope(authority);
+  const facts: TokenRequestFacts = {
+    tenant: identity.tenant,
+    clientId: identity.clientId,
+    scope,
+    thumbprint: credential.kind === 'certificate' ? credential.entry.thumbprintSha256 : '',
+  };
+  let received: AccessToken | undefined;
+  const carrier = carrierOf(msal, async (url, request) => {
+    requireEndpoint(url, authority);
+    const answer = await network.send({ method: 'POST', url, ...request }, signal);
+    const judged = judgeTokenAnswer(answer, facts, clock.wallMs());
+    received = receiveToken(judged, { scope, tenantId: authority.tenantId }, clock);
+    return judged;
+  });
+  const application = new msal.ConfidentialClientApplication({
+    auth: {
+      clientId: identity.clientId,
+      authority: `${authority.origin}/${authority.tenantId}`,
+      authorityMetadata: authority.document,
+      knownAuthorities: [new URL(authority.origin).host],
+      ...proofOf(credential, identity.clientId, authority, clock),
+    },
+    system: { networkClient: carrier.module },
+  });
+  options.diagnostics.report('token.requested', {
+    host: new URL(authority.origin).host,
+    credential: credential.kind,
+  });
+  try {
+    // Without this region the environment variable MSAL_FORCE_REGION would send requests elsewhere.
+    const request = { scopes: [scope], skipCache: true, azureRegion: 'DisableMsalForceRegion' };
+    await application.acquireTokenByClientCredential(request);
+  } catch (error) {
+    throw carrier.failure() ?? error;
+  }
+  if (!received) throw new ConnectorError('INTERNAL', { problem: 'MSAL answered without a request' });
+  return received;
+}
+
+function proofOf(
+  credential: Credential,
+  clientId: string,
+  authority: Authority,
+  clock: Clock,
+): { clientSecret: string } | { clientAssertion: () => Promise<string> } {
+  if (credential.kind === 'secret') return { clientSecret: credential.secret.reveal() };
+  const { entry } = credential;
+  return {
+    clientAssertion: () => signAssertion(entry, { clientId, tokenEndpoint: authority.tokenEndpoint }, clock),
+  };
+}
+
+function requireEndpoint(url: string, authority: Authority): void {
+  const { origin, pathname } = new URL(url);
+  if (origin + pathname !== authority.tokenEndpoint) {
+    throw new ConnectorError('DISCOVERY_NOT_TRUSTED', {
+      problem: 'the token request would go to another endpoint',
+    });
+  }
+}
+
+interface TokenPost {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/**
+ * MSAL's network module over `post`. MSAL sees successes only: a failure is kept aside and
+ * carried through MSAL as an AuthError, the one kind it neither swallows nor answers with a
+ * minute of refusing to send.
+ */
+function carrierOf(
+  { AuthError }: Msal,
+  post: (url: string, request: TokenPost) => Promise<{ accessToken: string; expiresInSeconds: number }>,
+): { module: INetworkModule; failure: () => unknown } {
+  let failure: unknown;
+  const answer = async <T>(url: string, request?: NetworkRequestOptions): Promise<NetworkResponse<T>> => {
+    try {
+      const judged = await post(url, { headers: request?.headers ?? {}, body: request?.body ?? '' });
+      const body = {
+        token_type: 'Bearer',
+        access_token: judged.accessToken,
+        expires_in: judged.expiresInSeconds,
+      };
+      return { status: 200, headers: {}, body: body as T };
+    } catch (error) {
+      failure = error;
+      throw new AuthError('connector_error', '', 'see the failure that the connector kept aside');
+    }
+  };
+  const module: INetworkModule = { sendPostRequestAsync: answer, sendGetRequestAsync: answer };
+  return { module, failure: () => failure };
+}
