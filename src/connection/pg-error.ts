@@ -1,0 +1,99 @@
+import { ConnectorError, isConnectorError, type ErrorCode, type ErrorContext } from '../errors.js';
+
+/**
+ * What a SQLSTATE means to a flow (PostgreSQL documentation, appendix A). The first row whose
+ * prefix fits decides, so exact codes stand before their class.
+ */
+const SQLSTATES: readonly (readonly [prefix: string, code: Extract<ErrorCode, StatementCode>])[] = [
+  ['42501', 'PERMISSION_DENIED'],
+  ['42', 'SYNTAX_ERROR'],
+  ['23', 'CONSTRAINT_VIOLATION'],
+  ['57014', 'STATEMENT_CANCELLED'],
+  ['55P03', 'STATEMENT_CANCELLED'],
+  ['40', 'SERIALIZATION_FAILURE'],
+  ['22', 'DATA_ERROR'],
+  ['21', 'DATA_ERROR'],
+  ['53', 'SERVER_BUSY'],
+  ['57P', 'SERVER_STARTING'],
+];
+
+type StatementCode =
+  | 'PERMISSION_DENIED'
+  | 'SYNTAX_ERROR'
+  | 'CONSTRAINT_VIOLATION'
+  | 'STATEMENT_CANCELLED'
+  | 'SERIALIZATION_FAILURE'
+  | 'DATA_ERROR'
+  | 'SERVER_BUSY'
+  | 'SERVER_STARTING'
+  | 'QUERY_EXECUTION';
+
+/** Fields of an ErrorResponse as `pg` gives them (PostgreSQL documentation, section 54.8). */
+export interface ServerError extends Error {
+  readonly code: string;
+  readonly severity?: string;
+  readonly position?: string;
+  readonly schema?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+  readonly routine?: string;
+}
+
+/** Whether `error` is an ErrorResponse of the server: it carries a SQLSTATE. */
+export function isServerError(error: unknown): error is ServerError {
+  return (
+    error instanceof Error &&
+    !isConnectorError(error) &&
+    /^[0-9A-Z]{5}$/.test(String((error as ServerError).code)) &&
+    'severity' in error
+  );
+}
+
+/**
+ * The connector's error for what the server said of a statement. Fields that can hold row data
+ * (detail, where, hint) are left out.
+ */
+export function statementError(error: ServerError): ConnectorError {
+  const code = SQLSTATES.find(([prefix]) => error.code.startsWith(prefix))?.[1] ?? 'QUERY_EXECUTION';
+  return new ConnectorError(code, { serverMessage: error.message }, contextOf(error));
+}
+
+/** Who tried to log in, for the words of the error. */
+export interface LoginFacts {
+  readonly user: string;
+  readonly database: string;
+}
+
+/** The connector's error for what the server said of a login. */
+export function loginError(error: ServerError, { user, database }: LoginFacts): ConnectorError {
+  const context = contextOf(error);
+  const serverMessage = error.message;
+  if (error.code === '3D000') return new ConnectorError('DATABASE_UNKNOWN', { database }, context);
+  if (error.code === '28P01' || isUnknownRole(error))
+    return new ConnectorError('ROLE_UNKNOWN', { user, serverMessage }, context);
+  if (error.code.startsWith('28')) {
+    const code = serverMessage.includes('pg_hba.conf') ? 'LOGIN_REFUSED' : 'TOKEN_REFUSED';
+    return new ConnectorError(code, { user, serverMessage }, context);
+  }
+  return statementError(error);
+}
+
+/** Whether the server refused who we are (class 28), so that another token might help. */
+export function isLoginRefusal(error: unknown): error is ConnectorError {
+  return isConnectorError(error) && error.sqlState?.startsWith('28') === true;
+}
+
+// The role's absence has no SQLSTATE of its own: the routine tells it, the text where it is kept back.
+function isUnknownRole(error: ServerError): boolean {
+  return (
+    error.code === '28000' &&
+    (error.routine === 'InitializeSessionUserId' || /^role ".*" does not exist$/.test(error.message))
+  );
+}
+
+function contextOf(error: ServerError): ErrorContext {
+  const { code: sqlState, schema, table, column, constraint } = error;
+  const position = Number(error.position);
+  return { sqlState, schema, table, column, constraint, position: position > 0 ? position : undefined };
+}
