@@ -1,0 +1,16 @@
+import type { Field, Row } from './connection/session.js';
+import type { Result } from './operations/run.js';
+
+/** What a flow gets, whatever the host: the data, and facts about it. */
+export interface Message {
+  readonly payload: Row[];
+  readonly attributes: {
+    readonly affectedRows: number;
+    readonly fields: readonly Field[];
+  };
+}
+
+/** `result` as a message. */
+export function messageOf({ rows, fields, affectedRows }: Result): Message {
+  return { payload: rows, attributes: { affectedRows, fields } };
+}
