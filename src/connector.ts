@@ -1,0 +1,226 @@
+import { openTokenSource } from './auth/index.js';
+import type { EntraClient } from './auth/entra-client.js';
+import type { Fetch, Network } from './auth/network.js';
+import type { TokenHealth, TokenSource } from './auth/token-source.js';
+import type { TokenStore } from './auth/token-store/index.js';
+import { systemClock, type Clock } from './clock.js';
+import { openSession } from './connection/login.js';
+import { Pool, type PoolCounts } from './connection/pool.js';
+import { createProvider, type ConnectionProvider } from './connection/provider.js';
+import type { Row, Session } from './connection/session.js';
+import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
+import { asConnectorError, ConnectorError } from './errors.js';
+import { planOperation } from './operations/index.js';
+import { runOperation, streamOperation, type Result } from './operations/run.js';
+import { explainSettings, type Settings } from './settings/settings.js';
+import { testSettings, type TestOptions, type TestReport } from './test-connection.js';
+
+/** What a host or a test may bring along; everything has a default. */
+export interface ConnectorOptions {
+  /** Receives one line per diagnostic event, free of secrets. */
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** `fetch` of undici, for the token endpoint. */
+  readonly fetch?: Fetch;
+  /** Where tokens are kept, in place of `OAuthSettingsLocation`. */
+  readonly tokenStore?: TokenStore;
+}
+
+export interface CallOptions {
+  /** Ends the wait (and the statement at the server) when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StreamOptions extends CallOptions {
+  /** Most rows of one batch; 1,000 by default. */
+  readonly batchSize?: number;
+}
+
+/** State of a connector at this moment. */
+export interface Health {
+  readonly token: TokenHealth;
+  readonly pool: PoolCounts;
+  /** Sessions opened since the connector was made. */
+  readonly sessionsOpened: number;
+}
+
+/** A configured connection to one database, for any number of callers. */
+export interface Connector {
+  /** Frozen; prints masked. */
+  readonly settings: Settings;
+  /** Sessions for hosts that own their lifetime. */
+  readonly provider: ConnectionProvider;
+  /** Walks through every stage of a login and reports each; never throws. */
+  test(options?: TestOptions): Promise<TestReport>;
+  /** Runs an operation and gives its whole result. */
+  execute(operation: string, input: object, options?: CallOptions): Promise<Result>;
+  /** Runs an operation and gives its rows in batches; leaving the loop early ends the statement. */
+  stream(operation: string, input: object, options?: StreamOptions): AsyncIterable<Row[]>;
+  health(): Health;
+  /** Rejects those who wait, gives running operations five seconds, ends all sessions. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * A connector for `properties` (a connection string, or an object of property names and values).
+ * No network: the token is requested and sessions are opened when an operation needs them.
+ *
+ * @throws ConnectorError of type POSTGRESQL:SETTINGS
+ */
+export function createConnector(
+  properties: string | Readonly<Record<string, unknown>>,
+  options: ConnectorOptions = {},
+): Connector {
+  const { settings, notes } = explainSettings(properties);
+  const parts = assemble(settings, options);
+  for (const { text } of notes) parts.diagnostics.report('settings.warning', { text });
+  return new WiredConnector(settings, parts, options);
+}
+
+/**
+ * Tests `properties` stage by stage. Never throws: settings that cannot be read are a failed
+ * first stage. Opens its own token and session and leaves nothing behind.
+ */
+export async function testConnection(
+  properties: string | Readonly<Record<string, unknown>>,
+  options: ConnectorOptions & TestOptions = {},
+): Promise<TestReport> {
+  return testSettings(
+    () => explainSettings(properties).settings,
+    (settings) => assemble(settings, options),
+    options,
+  );
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  readonly network: Network;
+  readonly entra: EntraClient;
+  readonly tokens: TokenSource;
+}
+
+function assemble(settings: Settings, options: ConnectorOptions): Parts {
+  const clock = options.clock ?? systemClock;
+  const diagnostics = createDiagnostics(options.logger);
+  return { clock, diagnostics, ...openTokenSource(settings, { ...options, clock, diagnostics }) };
+}
+
+const CLOSE_GRACE_MS = 5_000;
+const DEFAULT_BATCH_SIZE = 1_000;
+
+class WiredConnector implements Connector {
+  readonly settings: Settings;
+  readonly provider: ConnectionProvider;
+  readonly #parts: Parts;
+  readonly #options: ConnectorOptions;
+  readonly #pool: Pool<Session>;
+  #sessionsOpened = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(settings: Settings, parts: Parts, options: ConnectorOptions) {
+    this.settings = settings;
+    this.#parts = parts;
+    this.#options = options;
+    const open = async (signal?: AbortSignal): Promise<Session> => {
+      const session = await openSession({ settings, ...parts }, signal);
+      this.#sessionsOpened += 1;
+      return session;
+    };
+    this.provider = createProvider(open);
+    this.#pool = new Pool({
+      ...settings.pool,
+      clock: parts.clock,
+      open,
+      onClose: ({ id }, reason) => {
+        parts.diagnostics.report('session.closed', { id, reason });
+      },
+    });
+  }
+
+  test(options: TestOptions = {}): Promise<TestReport> {
+    return testSettings(
+      () => this.settings,
+      (settings) => assemble(settings, this.#options),
+      options,
+    );
+  }
+
+  async execute(operation: string, input: object, { signal }: CallOptions = {}): Promise<Result> {
+    return this.#observed(operation, async () => {
+      const planned = planOperation(operation, input);
+      return this.#pool.use((session) => runOperation(session, planned, { signal }), signal);
+    });
+  }
+
+  async *stream(
+    operation: string,
+    input: object,
+    options: StreamOptions = {},
+  ): AsyncGenerator<Row[], void, undefined> {
+    const { signal, batchSize = DEFAULT_BATCH_SIZE } = options;
+    const planned = planOperation(operation, input);
+    if (!Number.isInteger(batchSize) || batchSize < 1) throw batchSizeError(operation);
+    const session = await this.#pool.acquire(signal);
+    try {
+      yield* streamOperation(session, planned, { signal, batchSize });
+    } finally {
+      this.#pool.release(session);
+    }
+  }
+
+  health(): Health {
+    return {
+      token: this.#parts.tokens.health(),
+      pool: this.#pool.counts(),
+      sessionsOpened: this.#sessionsOpened,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#parts.tokens.close();
+    await this.#pool.close(CLOSE_GRACE_MS);
+    await this.#parts.network.close();
+  }
+
+  async #observed(operation: string, run: () => Promise<Result>): Promise<Result> {
+    const { clock, diagnostics } = this.#parts;
+    const startedAt = clock.steadyMs();
+    const ms = (): number => Math.round(clock.steadyMs() - startedAt);
+    try {
+      const result = await run();
+      const { rows, affectedRows } = result;
+      diagnostics.report('operation.completed', { operation, rows: rows.length, affectedRows, ms: ms() });
+      return result;
+    } catch (cause) {
+      const error = asConnectorError(cause);
+      diagnostics.report('operation.failed', { operation, code: error.code, ms: ms() });
+      throw error;
+    }
+  }
+}
+
+function batchSizeError(operation: string): ConnectorError {
+  return new ConnectorError('OPERATION_INPUT_INVALID', {
+    operation,
+    problems: 'batchSize must be a whole number from 1',
+  });
+}
+
+/**
+ * A function that gives the token of the moment, for a driver's `password` option. Verifying the
+ * server and encrypting the connection are then the caller's duty: whoever receives the token can
+ * act as the application. Requests are shared and renewed as in a connector.
+ */
+export function tokenPassword(
+  properties: string | Readonly<Record<string, unknown>>,
+  options: ConnectorOptions = {},
+): () => Promise<string> {
+  const { tokens } = assemble(explainSettings(properties).settings, options);
+  return async () => (await tokens.get()).value.reveal();
+}

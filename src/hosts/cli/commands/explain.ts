@@ -1,0 +1,29 @@
+import { explainSettings } from '../../../index.js';
+import { readConnection } from '../connection.js';
+import { json, renderRows, type Format } from '../output.js';
+import { addConnectedCommand, formatOption, type ConnectedOptions, type Shell } from '../shell.js';
+
+/** `explain`: the effective settings, masked, and where each came from. */
+export function addExplain(shell: Shell): void {
+  const { io } = shell;
+  addConnectedCommand(
+    shell,
+    'explain',
+    'Show the effective settings, secrets masked, and where each came from.',
+  )
+    .addOption(formatOption('table'))
+    .action(async (options: ConnectedOptions & { format: Format }) => {
+      const { effective, notes } = explainSettings(await readConnection(options, io));
+      const rows = effective.map(({ name, value, origin, note = '' }) => ({
+        property: name,
+        value,
+        origin,
+        note,
+      }));
+      if (options.format === 'json') io.out(json({ properties: rows, notes }));
+      else {
+        io.out(renderRows(rows, options.format));
+        for (const { text } of notes) io.err(`Note: ${text}\n`);
+      }
+    });
+}

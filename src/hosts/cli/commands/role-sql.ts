@@ -1,0 +1,37 @@
+import { createRoleSql, explainSettings } from '../../../index.js';
+import { readConnection } from '../connection.js';
+import { detailOf, exitCodeOfReport, renderReport } from '../report.js';
+import { addConnectedCommand, type ConnectedOptions, type Shell } from '../shell.js';
+import { walk } from './test.js';
+
+interface RoleOptions extends ConnectedOptions {
+  readonly objectId?: string;
+}
+
+/** `role-sql`: the statement by which an administrator makes the database role of this application. */
+export function addRoleSql(shell: Shell): void {
+  addConnectedCommand(shell, 'role-sql', 'Print the SQL that creates the database role of this application.')
+    .option('--object-id <id>', 'object id of the service principal; read from a token when absent')
+    .action((options: RoleOptions) => printRoleSql(shell, options));
+}
+
+async function printRoleSql(shell: Shell, options: RoleOptions): Promise<void> {
+  const { io } = shell;
+  const { settings } = explainSettings(await readConnection(options, io));
+  const objectId = options.objectId ?? (await objectIdFromToken(shell, options));
+  if (shell.exitCode !== 0) return;
+  io.out('-- Run this as Microsoft Entra administrator of the server, in the database postgres.\n');
+  io.out(`${createRoleSql({ role: settings.server.user, objectId })}\n`);
+}
+
+async function objectIdFromToken(shell: Shell, options: RoleOptions): Promise<string | undefined> {
+  const { io } = shell;
+  const report = await walk(options, io, true);
+  shell.exitCode = exitCodeOfReport(report);
+  if (!report.ok) {
+    io.err(renderReport(report));
+    io.err('Without a token the object id is not known. Give it by --object-id.\n');
+  }
+  const { objectId } = detailOf(report, 'token-claims');
+  return typeof objectId === 'string' ? objectId : undefined;
+}

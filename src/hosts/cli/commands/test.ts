@@ -1,0 +1,24 @@
+import { testConnection, type TestReport } from '../../../index.js';
+import { readConnection } from '../connection.js';
+import type { Io } from '../io.js';
+import { json } from '../output.js';
+import { exitCodeOfReport, renderReport } from '../report.js';
+import { addConnectedCommand, formatOption, loggerOf, type ConnectedOptions, type Shell } from '../shell.js';
+
+/** `test`: every stage of a login, each with time, cause and cure. */
+export function addTest(shell: Shell): void {
+  const { io } = shell;
+  addConnectedCommand(shell, 'test', 'Walk through every stage of a login and report each.')
+    .option('--token-only', 'stop after the token; the database is not contacted', false)
+    .addOption(formatOption('table'))
+    .action(async (options: ConnectedOptions & { tokenOnly: boolean; format: string }) => {
+      const report = await walk(options, io, options.tokenOnly);
+      io.out(options.format === 'table' ? renderReport(report) : json(report));
+      shell.exitCode = exitCodeOfReport(report);
+    });
+}
+
+/** The report on the connection that `options` name. */
+export async function walk(options: ConnectedOptions, io: Io, tokenOnly: boolean): Promise<TestReport> {
+  return testConnection(await readConnection(options, io), { logger: loggerOf(options, io), tokenOnly });
+}

@@ -1,0 +1,47 @@
+import { Option } from 'commander';
+import { tokenPassword } from '../../../index.js';
+import { readConnection } from '../connection.js';
+import { json, textTable } from '../output.js';
+import { detailOf, exitCodeOfReport, renderReport } from '../report.js';
+import { addConnectedCommand, loggerOf, type ConnectedOptions, type Shell } from '../shell.js';
+import { walk } from './test.js';
+
+interface TokenOptions extends ConnectedOptions {
+  readonly claims?: true;
+  readonly raw?: true;
+}
+
+/** `token`: obtain a token and show what it says, or the token itself for another program. */
+export function addToken(shell: Shell): void {
+  addConnectedCommand(shell, 'token', 'Obtain a token and show what it says.')
+    .addOption(new Option('--claims', 'print its claims as JSON').conflicts('raw'))
+    .option('--raw', 'print the token itself and nothing else')
+    .action((options: TokenOptions) =>
+      options.raw ? printToken(shell, options) : describeToken(shell, options),
+    );
+}
+
+async function printToken({ io }: Shell, options: TokenOptions): Promise<void> {
+  const password = tokenPassword(await readConnection(options, io), { logger: loggerOf(options, io) });
+  io.out(`${await password()}\n`);
+}
+
+async function describeToken(shell: Shell, options: TokenOptions): Promise<void> {
+  const { io } = shell;
+  const report = await walk(options, io, true);
+  shell.exitCode = exitCodeOfReport(report);
+  if (!report.ok) {
+    io.err(renderReport(report));
+    return;
+  }
+  const claims = detailOf(report, 'token-claims');
+  const facts = Object.entries({ ...detailOf(report, 'token'), ...claims });
+  io.out(
+    options.claims
+      ? json(claims)
+      : textTable(
+          ['fact', 'value'],
+          facts.map(([fact, value]) => ({ fact, value })),
+        ),
+  );
+}

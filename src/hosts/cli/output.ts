@@ -1,0 +1,72 @@
+import type { ConnectorError } from '../../index.js';
+
+export const FORMATS = ['json', 'ndjson', 'csv', 'table'] as const;
+
+export type Format = (typeof FORMATS)[number];
+
+type Cells = Readonly<Record<string, unknown>>;
+
+/** `value` as indented JSON; bytes as PostgreSQL writes them (`\x…`), big integers as text. */
+export function json(value: unknown): string {
+  return `${JSON.stringify(value, jsonValue, 2)}\n`;
+}
+
+/** `rows` in a format other than json; columns are those of the first row. */
+export function renderRows(rows: readonly Cells[], format: Exclude<Format, 'json'>): string {
+  if (format === 'ndjson') return rows.map((row) => `${JSON.stringify(row, jsonValue)}\n`).join('');
+  const columns = Object.keys(rows[0] ?? {});
+  return format === 'csv' ? csv(columns, rows) : textTable(columns, rows);
+}
+
+/** Columns padded to their widest cell, with a rule below the heading. */
+export function textTable(columns: readonly string[], rows: readonly Cells[]): string {
+  if (columns.length === 0) return '';
+  const lines = [columns, ...rows.map((row) => columns.map((column) => oneLine(row[column])))];
+  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+  const write = (cells: readonly string[]): string =>
+    `${cells
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd()}\n`;
+  const [head = [], ...body] = lines;
+  return write(head) + write(widths.map((width) => '-'.repeat(width))) + body.map(write).join('');
+}
+
+/** An error for a person: what happened, what to do next, and what to quote to an administrator. */
+export function renderError(error: ConnectorError): string {
+  const facts = [error.code, error.type, error.sqlState && `SQLSTATE ${error.sqlState}`]
+    .filter(Boolean)
+    .join(', ');
+  const correlation = error.correlationId === undefined ? '' : `  Correlation id: ${error.correlationId}\n`;
+  return `Error: ${error.message} (${facts})\n  What to do: ${error.cure}\n${correlation}`;
+}
+
+// RFC 4180; a cell that a spreadsheet would run as a formula is data here and stays as it is.
+function csv(columns: readonly string[], rows: readonly Cells[]): string {
+  const quote = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const line = (cells: readonly string[]): string => `${cells.map(quote).join(',')}\r\n`;
+  return line(columns) + rows.map((row) => line(columns.map((column) => cell(row[column])))).join('');
+}
+
+function oneLine(value: unknown): string {
+  return cell(value).replace(/\s*[\r\n]+\s*/g, ' ');
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'string') return value;
+  const plain = jsonValue('', value);
+  return typeof plain === 'string' ? plain : JSON.stringify(plain, jsonValue);
+}
+
+// Buffer has a toJSON of its own, so its form arrives here already changed.
+function jsonValue(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
+  return isBufferJson(value) ? `\\x${Buffer.from(value.data).toString('hex')}` : value;
+}
+
+function isBufferJson(value: unknown): value is { data: number[] } {
+  const candidate = value as { type?: unknown; data?: unknown } | null;
+  return typeof candidate === 'object' && candidate?.type === 'Buffer' && Array.isArray(candidate.data);
+}

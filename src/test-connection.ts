@@ -1,0 +1,216 @@
+import type { AccessToken } from './auth/access-token.js';
+import type { Credential } from './auth/credential.js';
+import type { EntraClient } from './auth/entra-client.js';
+import type { Network } from './auth/network.js';
+import type { Clock } from './clock.js';
+import { logIn } from './connection/login.js';
+import type { Session } from './connection/session.js';
+import { openTcp, startTls, type Wait } from './connection/transport.js';
+import { asConnectorError, type ConnectorError, type ErrorCode, type ErrorType } from './errors.js';
+import type { Settings } from './settings/settings.js';
+
+/** The steps of a login, in order. */
+export const STAGES = [
+  'settings',
+  'certificate',
+  'discovery',
+  'token',
+  'token-claims',
+  'tcp',
+  'tls',
+  'login',
+  'privileges',
+] as const;
+
+export type StageName = (typeof STAGES)[number];
+
+/** What one step gave. */
+export interface StageReport {
+  readonly name: StageName;
+  /** Skipped: it does not apply, was not asked for, or an earlier step failed. */
+  readonly status: 'passed' | 'failed' | 'skipped';
+  readonly ms: number;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly error?: {
+    readonly type: ErrorType;
+    readonly code: ErrorCode;
+    readonly message: string;
+    readonly cure: string;
+    readonly correlationId?: string;
+    readonly sqlState?: string;
+  };
+}
+
+export interface TestReport {
+  readonly ok: boolean;
+  /** One entry per stage, always all of them, in order. */
+  readonly stages: readonly StageReport[];
+}
+
+export interface TestOptions {
+  /** Stop after the token: the database is not contacted. */
+  readonly tokenOnly?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What the stages work with. */
+export interface TestParts {
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly entra: EntraClient;
+}
+
+/**
+ * Walks through every stage of a login with parts of its own and reports each. Never throws; the
+ * first failure skips the rest. The session and the network are closed before it resolves.
+ */
+export async function testSettings(
+  resolve: () => Settings,
+  assemble: (settings: Settings) => TestParts,
+  options: TestOptions,
+): Promise<TestReport> {
+  const walk = new Walk();
+  const settings = await walk.step('settings', () => Promise.resolve({ value: resolve() }));
+  if (settings) {
+    const parts = assemble(settings);
+    walk.clock = parts.clock;
+    await walkToToken(walk, settings, parts, options)
+      .then((token) =>
+        token && !options.tokenOnly ? walkToDatabase(walk, settings, parts, token, options) : undefined,
+      )
+      .finally(() => parts.network.close());
+  }
+  return walk.report();
+}
+
+async function walkToToken(
+  walk: Walk,
+  settings: Settings,
+  { entra }: TestParts,
+  { signal }: TestOptions,
+): Promise<AccessToken | undefined> {
+  if (settings.identity.credential.kind === 'certificate') {
+    await walk.step('certificate', async () => ({ detail: certificateDetail(await entra.loadCredential()) }));
+  }
+  await walk.step('discovery', async () => {
+    const { tenantId, origin, cloud } = await entra.discover(signal);
+    return { detail: { tenantId, authority: origin, ...(cloud && { cloud }) } };
+  });
+  const token = await walk.step('token', async () => {
+    const value = await entra.requestToken(signal);
+    return { value, detail: { lifetimeSeconds: Math.round(value.lifetimeMs / 1_000) } };
+  });
+  if (token) await walk.step('token-claims', () => Promise.resolve({ detail: { ...token.claims } }));
+  return token;
+}
+
+async function walkToDatabase(
+  walk: Walk,
+  settings: Settings,
+  { clock }: TestParts,
+  token: AccessToken,
+  { signal }: TestOptions,
+): Promise<void> {
+  const { server, timeoutMs } = settings;
+  const wait: Wait = { clock, timeoutMs, signal };
+  const tcp = await walk.step('tcp', async () => {
+    const value = await openTcp(server, wait);
+    return { value, detail: { address: value.remoteAddress, port: value.remotePort } };
+  });
+  const tls = await walk.step('tls', async () => {
+    if (!tcp) return {};
+    const value = await startTls(tcp, server, wait);
+    const { subject, valid_to: validTo } = value.getPeerCertificate();
+    return { value, detail: { protocol: value.getProtocol(), certificate: subject.CN, validTo } };
+  });
+  const session = await walk.step('login', async () => {
+    if (!tls) return {};
+    const value = await logIn(tls, token, settings, wait);
+    return { value, detail: { backend: value.id } };
+  });
+  if (!session) return;
+  await walk.step('privileges', async () => ({ detail: await privilegesOf(session, signal) }));
+  await session.close();
+}
+
+function certificateDetail(credential: Credential): Readonly<Record<string, unknown>> {
+  if (credential.kind === 'secret') return {};
+  const { certificate, thumbprintSha1, thumbprintSha256, chain } = credential.entry;
+  const { subject, validTo } = certificate;
+  return {
+    subject: subject.replaceAll('\n', ', '),
+    validTo,
+    thumbprintSha1,
+    thumbprintSha256,
+    chainLength: chain.length,
+  };
+}
+
+const PRIVILEGES = `
+  select current_setting('server_version') as "serverVersion",
+         current_user as role,
+         current_database() as database,
+         pg_catalog.current_schema() as schema,
+         pg_catalog.has_database_privilege(current_database(), 'CREATE') as "mayCreateSchemas",
+         coalesce(pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'CREATE'), false) as "mayCreateTables"`;
+
+async function privilegesOf(
+  session: Session,
+  signal: AbortSignal | undefined,
+): Promise<Record<string, unknown>> {
+  const { rows } = await session.all({ text: PRIVILEGES, values: [] }, { writes: false, signal });
+  return { ...rows[0] };
+}
+
+interface StepResult<T> {
+  readonly value?: T;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** Runs steps until one fails and remembers what each gave. */
+class Walk {
+  /** Undefined until the settings are read: reading them takes no measurable time. */
+  clock: Clock | undefined;
+  readonly #reports = new Map<StageName, StageReport>();
+  #failed = false;
+
+  async step<T>(name: StageName, run: () => Promise<StepResult<T>>): Promise<T | undefined> {
+    if (this.#failed) return undefined;
+    const startedAt = this.clock?.steadyMs() ?? 0;
+    const ms = (): number => Math.round((this.clock?.steadyMs() ?? 0) - startedAt);
+    try {
+      const { value, detail } = await run();
+      this.#reports.set(name, { name, status: 'passed', ms: ms(), ...(detail && { detail }) });
+      return value;
+    } catch (cause) {
+      const error = asConnectorError(cause);
+      this.#fail(name, error, ms());
+      return undefined;
+    }
+  }
+
+  report(): TestReport {
+    const stages = STAGES.map(
+      (name) => this.#reports.get(name) ?? ({ name, status: 'skipped', ms: 0 } as const),
+    );
+    return { ok: !this.#failed, stages };
+  }
+
+  #fail(name: StageName, error: ConnectorError, ms: number): void {
+    this.#failed = true;
+    const { type, code, message, cure, correlationId, sqlState } = error;
+    const facts = {
+      type,
+      code,
+      message,
+      cure,
+      ...(correlationId && { correlationId }),
+      ...(sqlState && { sqlState }),
+    };
+    // A token that came but is for something else fails at its claims, not at its request.
+    const claims = name === 'token' && code === 'TOKEN_NOT_FOR_DATABASE';
+    if (claims) this.#reports.set('token', { name, status: 'passed', ms });
+    const stage = claims ? 'token-claims' : name;
+    this.#reports.set(stage, { name: stage, status: 'failed', ms: claims ? 0 : ms, error: facts });
+  }
+}
