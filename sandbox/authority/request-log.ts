@@ -1,0 +1,39 @@
+import type { EndpointKind, Fault } from '../faults.js';
+
+/** What a token request asked for and with what; without any secret, assertion or token. */
+export interface GrantRecord {
+  readonly grantType?: string;
+  readonly clientId?: string;
+  readonly scope?: string;
+  readonly credential: 'secret' | 'certificate' | 'none';
+  /** Header and claims of the client assertion as sent, if it could be read; `lifetimeSeconds` is exp − nbf. */
+  readonly assertion?: {
+    readonly algorithm?: string;
+    readonly thumbprint?: string;
+    readonly jti?: string;
+    readonly lifetimeSeconds?: number;
+  };
+  /** `uti` of the token that was issued. */
+  readonly tokenId?: string;
+}
+
+/** One request to the authority. */
+export interface AuthorityRequest {
+  /** When it came, ms since the epoch by the sandbox's clock. */
+  readonly at: number;
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly kind: EndpointKind;
+  /** Tenant as written in the path. */
+  readonly tenant?: string;
+  /** HTTP status that was answered; 0 when the request got no answer or only a part of one. */
+  readonly status: number;
+  /** AADSTS number of a refusal. */
+  readonly errorCode?: number;
+  /** The client's `client-request-id`. */
+  readonly correlationId?: string;
+  /** Action of the scripted fault that hit the request. */
+  readonly fault?: Fault['action'];
+  readonly grant?: GrantRecord;
+}

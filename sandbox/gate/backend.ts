@@ -1,0 +1,62 @@
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { encodeMessage, readError, readMessage, type StartupPacket } from './wire.js';
+
+/** How PostgreSQL took a login. */
+export type BackendAnswer =
+  | { readonly accepted: true; readonly socket: net.Socket }
+  | { readonly accepted: false; readonly sqlState: string; readonly message: string };
+
+/** Largest first answer of the server that is waited for, in bytes. */
+const longestAnswer = 65_536;
+
+/** Time for a cancel request to be taken by the server, in ms. */
+const cancelLimitMs = 5_000;
+
+/**
+ * Replays a startup packet to PostgreSQL and forwards its first answer to the client, be it a refusal (unknown
+ * database) or a welcome. Rejects if the server cannot be reached.
+ */
+export const enterBackend = async (
+  socketPath: string,
+  packet: StartupPacket,
+  client: Duplex,
+): Promise<BackendAnswer> => {
+  const socket = await connect(socketPath);
+  client.once('close', () => socket.destroy());
+  socket.write(packet.bytes);
+  const answer = await readMessage(socket, longestAnswer);
+  client.write(encodeMessage(answer));
+  if (answer.type !== 'E') return { accepted: true, socket };
+  socket.destroy();
+  return { accepted: false, ...readError(answer) };
+};
+
+/** Carries bytes both ways, each side as fast as the other takes them, until one of them ends. */
+export const join = (client: Duplex, backend: net.Socket): void => {
+  client.pipe(backend);
+  backend.pipe(client);
+  client.once('close', () => backend.destroy());
+  backend.once('close', () => client.end());
+};
+
+/** Hands a CancelRequest to PostgreSQL, which answers nothing; resolves when it has closed the connection. */
+export const forwardCancel = async (socketPath: string, packet: StartupPacket): Promise<void> => {
+  const socket = await connect(socketPath);
+  socket.setTimeout(cancelLimitMs, () => socket.destroy());
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => resolve());
+    socket.resume();
+    socket.write(packet.bytes);
+  });
+};
+
+const connect = (path: string): Promise<net.Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = net.connect({ path });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject).on('error', () => undefined);
+      resolve(socket);
+    });
+  });

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import type { RoleMapping } from '../postgres/principals.js';
+import { LoginRefused, loginRefusals } from './refusal.js';
+import type { AuthenticationKind, GateScript } from './script.js';
+import type { TokenCheck } from './token-check.js';
+import { authenticationRequest, readMessage } from './wire.js';
+
+/** Longest password that is read, in bytes; PostgreSQL itself takes 64 KB (PG_MAX_AUTH_TOKEN_LENGTH). */
+const longestPassword = 65_535;
+
+/** What a login is judged by. */
+export interface LoginParts {
+  readonly script: GateScript;
+  readonly checkToken: TokenCheck;
+  readonly findRole: (role: string) => Promise<RoleMapping | 'missing' | 'unmapped'>;
+}
+
+/** A login that may go on to the server. */
+export interface LoginGranted {
+  /** `uti` of the token; undefined if none was asked for. */
+  readonly tokenId: string | undefined;
+}
+
+/** Authentication messages by kind (https://www.postgresql.org/docs/18/protocol-message-formats.html). */
+const requests: Record<Exclude<AuthenticationKind, 'trust'>, () => Buffer> = {
+  cleartext: () => authenticationRequest(3),
+  md5: () => authenticationRequest(5, randomBytes(4)),
+  gss: () => authenticationRequest(7),
+  sspi: () => authenticationRequest(9),
+  scram: () => authenticationRequest(10, Buffer.from('SCRAM-SHA-256\0\0')),
+};
+
+/**
+ * Asks the client who it is and judges the answer. Rejects with {@link LoginRefused}, or with the reader's errors
+ * if the client breaks off. `onPassword` is called when any answer has come.
+ */
+export const authenticate = async (
+  { script, checkToken, findRole }: LoginParts,
+  stream: Duplex,
+  role: string,
+  onPassword: () => void,
+): Promise<LoginGranted> => {
+  const kind = script.authentication;
+  if (kind === 'trust') return { tokenId: undefined };
+  stream.write(requests[kind]());
+  const answer = await readMessage(stream, longestPassword);
+  if (answer.type !== 'p') throw new LoginRefused(loginRefusals.expectedPassword(answer.type));
+  onPassword();
+  const scripted = script.refusals.shift();
+  if (scripted) throw new LoginRefused(scripted);
+  if (kind !== 'cleartext') throw new LoginRefused(loginRefusals.passwordWrong(role));
+  const mapping = await findRole(role);
+  if (mapping === 'missing') throw new LoginRefused(loginRefusals.roleMissing(role));
+  if (mapping === 'unmapped') throw new LoginRefused(loginRefusals.passwordWrong(role));
+  const token = await checkToken(readPassword(answer.body));
+  if (token.objectId !== mapping.objectId)
+    throw new LoginRefused(loginRefusals.principalWrong(role), token.id);
+  return { tokenId: token.id };
+};
+
+/** The text of a PasswordMessage: one string with a zero byte at its end. */
+const readPassword = (body: Buffer): string => {
+  if (body.indexOf(0) !== body.length - 1) {
+    throw new LoginRefused(loginRefusals.protocolViolation('invalid password packet size'));
+  }
+  if (body.length === 1) throw new LoginRefused(loginRefusals.emptyPassword());
+  return body.subarray(0, -1).toString('utf8');
+};

@@ -1,0 +1,178 @@
+import net, { type AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type tls from 'node:tls';
+import { BoundedLog } from '../bounded-log.js';
+import { enterBackend, forwardCancel, join } from './backend.js';
+import type { GateLogin } from './login-log.js';
+import { authenticate, type LoginParts } from './login.js';
+import { negotiate, type Negotiated } from './negotiation.js';
+import { LoginRefused, loginRefusals } from './refusal.js';
+import { fatalError, ProtocolViolation, requestCodes, startupParameters } from './wire.js';
+
+/** What the gate is made of. */
+export interface GateParts extends LoginParts {
+  readonly context: tls.SecureContext;
+  /** Path of PostgreSQL's unix socket; undefined: there is no server. */
+  readonly backend: string | undefined;
+  /** ms since the epoch. */
+  readonly now: () => number;
+  /** Time for a client to log in, in ms; 10 s when absent. */
+  readonly loginLimitMs?: number;
+}
+
+/** A running gate. */
+export interface Gate {
+  readonly host: string;
+  readonly port: number;
+  readonly log: BoundedLog<GateLogin>;
+  /** Presents another certificate to connections from now on. */
+  setContext(context: tls.SecureContext): void;
+  /** Resets every open connection; gives how many there were. */
+  dropConnections(): number;
+  close(): Promise<void>;
+}
+
+/** A server on 127.0.0.1 that lets clients in as Azure Database for PostgreSQL does, then gets out of their way. */
+export const startGate = async (parts: GateParts): Promise<Gate> => {
+  const log = new BoundedLog<GateLogin>();
+  const open = new Set<net.Socket>();
+  let context = parts.context;
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    socket.on('error', () => undefined);
+    attend({ ...parts, context }, socket, (login) => log.add(login)).catch(() => socket.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  const dropConnections = (): number => {
+    const count = open.size;
+    for (const socket of open) socket.resetAndDestroy();
+    return count;
+  };
+  return {
+    host: 'localhost',
+    port: (server.address() as AddressInfo).port,
+    log,
+    setContext: (next) => {
+      context = next;
+    },
+    dropConnections,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        dropConnections();
+      }),
+  };
+};
+
+/** Sees one connection through its login, within the time for it. Rejects if there is nobody left to answer. */
+const attend = async (
+  parts: GateParts,
+  socket: net.Socket,
+  record: (login: GateLogin) => void,
+): Promise<void> => {
+  const timer = setTimeout(() => socket.destroy(), parts.loginLimitMs ?? 10_000);
+  try {
+    const negotiated = await negotiate(socket, {
+      context: parts.context,
+      plaintextOnly: parts.script.plaintextOnly,
+    });
+    if (negotiated.packet.code === requestCodes.cancel) {
+      if (parts.backend !== undefined) await forwardCancel(parts.backend, negotiated.packet);
+      endSoon(negotiated.stream, socket);
+    } else {
+      const outcome = await admit(parts, negotiated, socket.remoteAddress ?? '', record);
+      if (outcome !== 'accepted') endSoon(negotiated.stream, socket);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** Ends the connection, whether the client does its part or not. */
+const endSoon = (stream: Duplex, socket: net.Socket): void => {
+  stream.end();
+  socket.setTimeout(1_000, () => socket.destroy());
+  socket.resume();
+};
+
+/** What is known of a login while it goes on. */
+type LoginNotes = { -readonly [Name in keyof GateLogin]: GateLogin[Name] };
+
+const admit = async (
+  parts: GateParts,
+  negotiated: Negotiated,
+  clientAddress: string,
+  record: (login: GateLogin) => void,
+): Promise<GateLogin['outcome']> => {
+  const notes: LoginNotes = {
+    at: parts.now(),
+    role: '',
+    database: '',
+    outcome: 'abandoned',
+    encrypted: negotiated.encrypted,
+    passwordReceived: false,
+  };
+  try {
+    await enter(parts, negotiated, clientAddress, notes);
+  } catch (error) {
+    const refusal = toRefusal(error);
+    if (refusal === undefined) throw error;
+    refuse(negotiated.stream, refusal, notes);
+  } finally {
+    record({ ...notes, at: parts.now() });
+  }
+  return notes.outcome;
+};
+
+const enter = async (
+  parts: GateParts,
+  { stream, encrypted, packet }: Negotiated,
+  clientAddress: string,
+  notes: LoginNotes,
+): Promise<void> => {
+  if (packet.code >>> 16 !== 3) throw new LoginRefused(loginRefusals.protocolUnsupported(packet.code));
+  const parameters = startupParameters(packet);
+  const role = parameters.get('user');
+  if (!role) throw new LoginRefused(loginRefusals.noUser());
+  notes.role = role;
+  notes.database = parameters.get('database') || role;
+  const applicationName = parameters.get('application_name');
+  if (applicationName !== undefined) notes.applicationName = applicationName;
+  if (!encrypted && !parts.script.plaintextOnly) {
+    throw new LoginRefused(loginRefusals.noEncryption(clientAddress, role, notes.database));
+  }
+  const { tokenId } = await authenticate(parts, stream, role, () => (notes.passwordReceived = true));
+  if (tokenId !== undefined) notes.tokenId = tokenId;
+  if (parts.backend === undefined) throw new LoginRefused(loginRefusals.serverAbsent(), tokenId);
+  const answer = await enterBackend(parts.backend, packet, stream);
+  if (answer.accepted) {
+    notes.outcome = 'accepted';
+    join(stream, answer.socket);
+  } else {
+    Object.assign(notes, { outcome: 'refused', refusedBy: 'postgres' });
+    notes.sqlState = answer.sqlState;
+    notes.message = answer.message;
+  }
+};
+
+/** The refusal that an error stands for; undefined if the client is gone or the server did not answer. */
+const toRefusal = (error: unknown): LoginRefused | undefined => {
+  if (error instanceof LoginRefused) return error;
+  if (error instanceof ProtocolViolation)
+    return new LoginRefused(loginRefusals.protocolViolation(error.message));
+  if ((error as NodeJS.ErrnoException).syscall === 'connect')
+    return new LoginRefused(loginRefusals.serverAbsent());
+  return undefined;
+};
+
+const refuse = (stream: Duplex, refusal: LoginRefused, notes: LoginNotes): void => {
+  notes.outcome = 'refused';
+  notes.refusedBy = 'gate';
+  notes.sqlState = refusal.sqlState;
+  notes.message = refusal.message;
+  if (refusal.tokenId !== undefined) notes.tokenId = refusal.tokenId;
+  stream.write(fatalError(refusal.sqlState, refusal.message));
+};
