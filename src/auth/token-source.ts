@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { asConnectorError, ConnectorError } from '../errors.js';
+import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
 import type { Settings } from '../settings/settings.js';
 import type { AccessToken } from './access-token.js';
 import { backoff } from './retry.js';
@@ -185,9 +185,7 @@ class SharedTokenSource implements TokenSource {
     const nowMs = this.#options.clock.steadyMs();
     if (this.#failure && nowMs < this.#failure.retryAtMs) return Promise.reject(this.#failure.error);
     this.#requestedAtMs = nowMs;
-    const { store, key, request } = this.#options;
-    const running = store
-      .obtain(key, () => request(this.#closing.signal))
+    const running = this.#obtain()
       .then(
         (token) => this.#succeeded(token, nowMs),
         (error: unknown) => this.#failedWith(error),
@@ -197,6 +195,18 @@ class SharedTokenSource implements TokenSource {
       });
     this.#renewing = running;
     return running;
+  }
+
+  async #obtain(): Promise<AccessToken> {
+    const { store, key, request } = this.#options;
+    const own = this.#closing.signal;
+    try {
+      return await store.obtain(key, () => request(own));
+    } catch (error) {
+      // The source whose request was shared has been closed under us.
+      if (!isConnectorError(error) || error.code !== 'CONNECTOR_CLOSED' || own.aborted) throw error;
+      return this.#obtain();
+    }
   }
 
   #succeeded(token: AccessToken, startedAtMs: number): AccessToken {

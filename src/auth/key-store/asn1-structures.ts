@@ -26,7 +26,7 @@ export function parse<T>(bytes: ArrayBuffer | Uint8Array, Structure: new () => T
 type OctetStringNode = Parameters<OctetString['fromASN']>[0];
 
 /** An OCTET STRING in one piece or in segments (X.690 section 8.7); the library's own class drops segments. */
-export class SegmentedOctetString extends OctetString {
+class SegmentedOctetString extends OctetString {
   override fromASN(node: OctetStringNode): this {
     this.buffer = Uint8Array.from(segmentsOf(node)).buffer;
     return this;

@@ -1,4 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
+import { systemClock } from '../../clock.js';
 import { ConnectorError, isConnectorError } from '../../errors.js';
 import { Secret } from '../../settings/secret.js';
 import { FORMATS, type KeyStoreType, recognise, type SupportedFormat } from './formats.js';
@@ -38,7 +39,7 @@ export interface KeyStoreOptions {
   readonly subject?: string | undefined;
   /** Gives the bytes of a file; its errors are told by their `code`. */
   readonly readFile?: ((path: string) => Promise<Buffer>) | undefined;
-  /** Milliseconds since 1970; default: Date.now. */
+  /** Milliseconds since 1970; default: the clock of the machine. */
   readonly now?: (() => number) | undefined;
 }
 
@@ -60,7 +61,7 @@ export async function loadKeyStore(
   store: string | Buffer,
   options: KeyStoreOptions = {},
 ): Promise<KeyStoreEntry> {
-  const { now = Date.now, subject } = options;
+  const { now = () => systemClock.wallMs(), subject } = options;
   const contents = await contentsOf(store, options);
   const held = await readContents(contents, options);
   const pair = select(held, { subject, now: now() });

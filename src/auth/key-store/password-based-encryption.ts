@@ -31,7 +31,7 @@ export async function decrypt(
   ciphertext: Buffer,
   password: PasswordForm,
 ): Promise<Buffer> {
-  const scheme = SCHEMES[algorithm];
+  const scheme = SCHEMES.get(algorithm);
   if (!scheme) throw algorithmUnsupported(nameOf(algorithm));
   const { cipher, key, iv } = await scheme(present(parameters), password);
   try {
@@ -50,11 +50,11 @@ interface CipherKey {
 
 type Scheme = (parameters: ArrayBuffer, password: PasswordForm) => Promise<CipherKey>;
 
-const SCHEMES: Readonly<Record<string, Scheme>> = Object.assign(Object.create(null), {
-  '1.2.840.113549.1.5.13': pbes2,
-  '1.2.840.113549.1.12.1.3': (parameters, password) => pbes1TripleDes(parameters, password, 24),
-  '1.2.840.113549.1.12.1.4': (parameters, password) => pbes1TripleDes(parameters, password, 16),
-} satisfies Record<string, Scheme>);
+const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
+  ['1.2.840.113549.1.5.13', pbes2],
+  ['1.2.840.113549.1.12.1.3', (parameters, password) => pbes1TripleDes(parameters, password, 24)],
+  ['1.2.840.113549.1.12.1.4', (parameters, password) => pbes1TripleDes(parameters, password, 16)],
+]);
 
 async function pbes1TripleDes(
   parameters: ArrayBuffer,
@@ -85,7 +85,7 @@ async function pbes2(parameters: ArrayBuffer, { utf8 }: PasswordForm): Promise<C
   const { keyDerivationFunc, encryptionScheme } = parse(parameters, Pbes2Parameters);
   const found = PBES2_CIPHERS.get(encryptionScheme.algorithm);
   if (!found) throw algorithmUnsupported(nameOf(encryptionScheme.algorithm));
-  const derive = DERIVATIONS[keyDerivationFunc.algorithm];
+  const derive = DERIVATIONS.get(keyDerivationFunc.algorithm);
   if (!derive) throw algorithmUnsupported(nameOf(keyDerivationFunc.algorithm));
   const iv = parseOctets(present(encryptionScheme.parameters));
   const key = await derive(present(keyDerivationFunc.parameters), utf8, found.keyBytes);
@@ -94,10 +94,10 @@ async function pbes2(parameters: ArrayBuffer, { utf8 }: PasswordForm): Promise<C
 
 type Derivation = (parameters: ArrayBuffer, password: Buffer, keyBytes: number) => Promise<Buffer>;
 
-const DERIVATIONS: Readonly<Record<string, Derivation>> = Object.assign(Object.create(null), {
-  '1.2.840.113549.1.5.12': derivePbkdf2,
-  '1.3.6.1.4.1.11591.4.11': deriveScrypt,
-} satisfies Record<string, Derivation>);
+const DERIVATIONS: ReadonlyMap<string, Derivation> = new Map([
+  ['1.2.840.113549.1.5.12', derivePbkdf2],
+  ['1.3.6.1.4.1.11591.4.11', deriveScrypt],
+]);
 
 // Pseudo-random functions of PBKDF2 (RFC 8018 appendix B.1) by their hash.
 const PRF_HASHES: ReadonlyMap<string, string> = new Map([

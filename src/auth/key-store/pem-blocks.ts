@@ -60,5 +60,5 @@ function parseBody(label: string, body: string): PemBlock {
 export function formatPemBlock({ label, bytes, headers }: PemBlock): string {
   const head = [...headers].map(([name, value]) => `${name}: ${value}\n`).join('');
   const body = bytes.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
-  return `-----BEGIN ${label}-----\n${head}${head && '\n'}${body}\n-----END ${label}-----\n`;
+  return `-----BEGIN ${label}-----\n${head}${headers.size > 0 ? '\n' : ''}${body}\n-----END ${label}-----\n`;
 }

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual, X509Certificate } from 'node:crypto';
-import { id_data, id_encryptedData, type ContentInfo } from '@peculiar/asn1-cms';
+import { id_data, id_encryptedData, type ContentInfo, type EncryptedContent } from '@peculiar/asn1-cms';
 import {
   AuthenticatedSafe,
   CertBag,
@@ -10,7 +10,7 @@ import {
   id_x509Certificate,
   type MacData,
   PFX,
-  SafeBag,
+  type SafeBag,
   SafeContents,
 } from '@peculiar/asn1-pfx';
 import { DirectoryString } from '@peculiar/asn1-x509';
@@ -141,12 +141,14 @@ async function openSafe({ contentType, content }: ContentInfo, form: PasswordFor
     throw algorithmUnsupported(`encryption to a public key (${contentType})`);
   const { encryptedContentInfo } = parse(content, EncryptedData);
   const { contentEncryptionAlgorithm, encryptedContent } = encryptedContentInfo;
-  const segments = encryptedContent?.constructedValue ?? [
-    encryptedContent?.value ?? { buffer: new ArrayBuffer(0) },
-  ];
-  const ciphertext = Buffer.concat(segments.map(({ buffer }) => Buffer.from(buffer)));
-  const plaintext = await decrypt(contentEncryptionAlgorithm, ciphertext, form);
+  const plaintext = await decrypt(contentEncryptionAlgorithm, ciphertextOf(encryptedContent), form);
   return consume(plaintext, (bytes) => parse(bytes, SafeContents));
+}
+
+// In one piece, or in the segments of BER.
+function ciphertextOf(content: EncryptedContent | undefined): Buffer {
+  if (content?.constructedValue) return Buffer.concat(content.constructedValue.map(bytesOf));
+  return content?.value ? bytesOf(content.value) : Buffer.alloc(0);
 }
 
 // A bag may be a SafeContents again (RFC 7292 section 4.2.6).

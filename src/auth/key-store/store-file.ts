@@ -4,8 +4,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 /** The most bytes a store may have: 1 MB, some two hundred times a usual one. */
 export const MAX_STORE_BYTES = 1_000_000;
 
-// Opening a FIFO for reading waits for a writer unless it is told not to. Windows has no such flag.
-const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+// Opening a FIFO for reading waits for a writer unless it is told not to. (Windows has no such flag, and undefined counts as 0 here.)
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
  * The bytes of the regular file at `path`. It never waits for a FIFO or a device and never reads

@@ -1,0 +1,205 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { expect } from 'chai';
+import { type KeyStoreType, loadKeyStore } from '#src/auth/key-store/index.js';
+import { failureOf, fixture, fixturePath, PASSWORD, service } from './stores.js';
+
+const password = PASSWORD;
+const pfx = fixture('aes256.pfx');
+const pem = fixture('pkcs8.pem');
+
+describe('key store: where it comes from', () => {
+  async function expectService(store: string | Buffer, type?: KeyStoreType) {
+    const { certificate } = await loadKeyStore(store, { type, password });
+    expect(certificate.fingerprint256).to.equal(service.certificate.fingerprint256);
+  }
+
+  const sources: [name: string, type: KeyStoreType, store: string | Buffer][] = [
+    ['a path', 'PFXFILE', fixturePath('aes256.pfx')],
+    ['base64', 'PFXBLOB', pfx.toString('base64')],
+    ['base64 in lines', 'PFXBLOB', pfx.toString('base64').replace(/.{64}/g, '$&\r\n')],
+    ['bytes', 'PFXBLOB', pfx],
+    ['bytes', 'PFXFILE', pfx],
+    ['bytes of base64', 'PFXBLOB', Buffer.from(pfx.toString('base64'))],
+    ['a path', 'PEMKEY_FILE', fixturePath('pkcs8.pem')],
+    ['text', 'PEMKEY_BLOB', pem.toString()],
+    ['base64', 'PEMKEY_BLOB', pem.toString('base64')],
+    ['bytes', 'PEMKEY_BLOB', pem],
+    ['a path of PKCS#12', 'AUTO', fixturePath('aes256.pfx')],
+    ['a path of PEM', 'AUTO', fixturePath('pkcs8.pem')],
+    ['base64 of PKCS#12', 'AUTO', pfx.toString('base64')],
+    ['base64 of PEM', 'AUTO', pem.toString('base64')],
+    ['PEM text', 'AUTO', pem.toString()],
+    ['PEM text in one line', 'AUTO', pem.toString().replaceAll('\n', '\\n')],
+    ['bytes of PKCS#12', 'AUTO', pfx],
+    ['bytes of PEM', 'AUTO', pem],
+  ];
+  for (const [name, type, store] of sources) {
+    it(`K-17 ${type} takes ${name}`, () => expectService(store, type));
+  }
+
+  it('takes AUTO where no type is given', () => expectService(fixturePath('pkcs8.pem')));
+
+  it('K-21 AUTO looks at the contents, not at the name of the file', async () => {
+    const { certificate } = await loadKeyStore('store.jks', { password, readFile: async () => pfx });
+    expect(certificate.fingerprint256).to.equal(service.certificate.fingerprint256);
+  });
+
+  it('K-21 says what a store is instead of what its type announces', async () => {
+    const mistaken: [KeyStoreType, string, string][] = [
+      ['PFXFILE', fixturePath('pkcs8.pem'), 'PEM'],
+      ['PEMKEY_FILE', fixturePath('aes256.pfx'), 'PKCS#12'],
+      ['PFXBLOB', pem.toString('base64'), 'PEM'],
+    ];
+    for (const [type, store, kind] of mistaken) {
+      const { message } = await failureOf(loadKeyStore(store, { type, password }), 'CERTIFICATE_UNREADABLE');
+      expect(message).to.contain(`OAuthJWTCertType is ${type}, but it holds ${kind}`);
+    }
+  });
+
+  const refused: KeyStoreType[] = [
+    'USER',
+    'MACHINE',
+    'JKSFILE',
+    'JKSBLOB',
+    'PUBLIC_KEY_FILE',
+    'PUBLIC_KEY_BLOB',
+  ];
+  refused.push(
+    'SSHPUBLIC_KEY_FILE',
+    'SSHPUBLIC_KEY_BLOB',
+    'P7BFILE',
+    'P7BBLOB',
+    'PPKFILE',
+    'PPKBLOB',
+    'XMLFILE',
+  );
+  refused.push(
+    'XMLBLOB',
+    'JWKFILE',
+    'JWKBLOB',
+    'SECURITY_KEY',
+    'BCFKSFILE',
+    'BCFKSBLOB',
+    'PKCS11',
+    'GOOGLEJSON',
+  );
+  refused.push('GOOGLEJSONBLOB');
+  it('refuses every other type that CData knows, and names one that works', async () => {
+    for (const type of refused) {
+      const { message } = await failureOf(loadKeyStore('MY', { type }), 'CERTIFICATE_TYPE_UNSUPPORTED');
+      expect(message)
+        .to.contain(`${type} is `)
+        .and.to.match(/use .*(?:PFXFILE|PEMKEY_FILE)/);
+    }
+  });
+
+  it('refuses a type that nobody knows', async () => {
+    for (const type of ['PFX', '__proto__', 'constructor', '']) {
+      await failureOf(loadKeyStore(pfx, { type: type as KeyStoreType }), 'CERTIFICATE_TYPE_UNSUPPORTED');
+    }
+  });
+
+  it('K-20 says how to convert a Java key store', async () => {
+    for (const signature of ['feedfeed', 'cececece']) {
+      const store = Buffer.from(`${signature}00000002`, 'hex');
+      for (const form of [store, store.toString('base64')]) {
+        const { message } = await failureOf(loadKeyStore(form), 'CERTIFICATE_TYPE_UNSUPPORTED');
+        expect(message).to.contain('keytool -importkeystore');
+      }
+    }
+  });
+
+  it('does not load the ASN.1 packages for a PEM file with a plain key', () => {
+    const script = `
+      import { createRequire } from 'node:module';
+      const { loadKeyStore } = await import(process.argv[1]);
+      await loadKeyStore(process.argv[2]);
+      console.log(Object.keys(createRequire(process.argv[2]).cache).join());`;
+    const module = import.meta.resolve('#src/auth/key-store/index.js');
+    const args = ['--input-type=module', '-e', script, module, fixturePath('pkcs8.pem')];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).not.to.contain('peculiar');
+    args.splice(-1, 1, fixturePath('unencrypted-no-mac.pfx'));
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).to.contain('peculiar');
+  });
+
+  it('refuses what is no store at all', async () => {
+    for (const store of ['not base64!', 'aGVsbG8=', '', ' ']) {
+      await failureOf(loadKeyStore(store, { type: 'PFXBLOB' }), 'CERTIFICATE_UNREADABLE');
+    }
+    await failureOf(loadKeyStore(Buffer.from('hello')), 'CERTIFICATE_UNREADABLE');
+    await failureOf(loadKeyStore(Buffer.alloc(0)), 'CERTIFICATE_UNREADABLE');
+  });
+
+  it('K-17 refuses contents of more than 1 MB', async () => {
+    const large = Buffer.concat([pem, Buffer.alloc(1_000_000)]);
+    await failureOf(loadKeyStore(large), 'CERTIFICATE_UNREADABLE');
+    await failureOf(
+      loadKeyStore(large.toString('base64'), { type: 'PEMKEY_BLOB' }),
+      'CERTIFICATE_UNREADABLE',
+    );
+    await failureOf(loadKeyStore('path', { readFile: async () => large }), 'CERTIFICATE_UNREADABLE');
+  });
+});
+
+describe('key store: files', () => {
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'key-store-'));
+  });
+
+  after(() => rmSync(folder, { recursive: true }));
+
+  async function reasonFor(path: string): Promise<string> {
+    const error = await failureOf(loadKeyStore(path, { type: 'PFXFILE' }), 'PROPERTY_FILE_UNREADABLE');
+    expect(error.message).to.contain('OAuthJWTCert').and.not.to.contain(path);
+    expect(error.cause).to.equal(undefined);
+    return /\((.*)\)/.exec(error.message)?.[1] ?? '';
+  }
+
+  it('K-25 a missing file, a directory, a loop of links', async () => {
+    const loop = join(folder, 'loop');
+    symlinkSync(loop, loop);
+    expect(await reasonFor(join(folder, 'missing'))).to.equal('ENOENT');
+    expect(await reasonFor(folder)).to.equal('not a regular file');
+    expect(await reasonFor(loop)).to.equal('ELOOP');
+    expect(await reasonFor('nul\0byte')).to.equal('ERR_INVALID_ARG_VALUE');
+  });
+
+  it('K-25 a file that may not be read', async () => {
+    const readFile = () => Promise.reject(Object.assign(new Error('secret path'), { code: 'EACCES' }));
+    const error = await failureOf(loadKeyStore('x', { readFile }), 'PROPERTY_FILE_UNREADABLE');
+    expect(error.message).to.contain('EACCES').and.not.to.contain('secret');
+  });
+
+  it('K-25 a FIFO without a writer never blocks', async function () {
+    const fifo = join(folder, 'fifo');
+    try {
+      execFileSync('mkfifo', [fifo], { stdio: 'ignore' });
+    } catch {
+      this.skip();
+    }
+    expect(await reasonFor(fifo)).to.equal('not a regular file');
+  });
+
+  it('K-25 a device', async function () {
+    if (process.platform === 'win32') this.skip();
+    expect(await reasonFor('/dev/zero')).to.equal('not a regular file');
+  });
+
+  it('K-25 a file of 5 GB', async () => {
+    const large = join(folder, 'large');
+    writeFileSync(large, '');
+    truncateSync(large, 5e9);
+    expect(await reasonFor(large)).to.equal('larger than 1 MB');
+  });
+
+  it('reads a file through a link', async () => {
+    const link = join(folder, 'link');
+    symlinkSync(fixturePath('aes256.pfx'), link);
+    expect((await loadKeyStore(link, { password })).alias).to.equal('service');
+  });
+});

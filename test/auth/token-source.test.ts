@@ -1,0 +1,278 @@
+import { expect } from 'chai';
+import {
+  createTokenSource,
+  renewalAgeMs,
+  spacingMs,
+  unusableTailMs,
+  type TokenSource,
+} from '#src/auth/token-source.js';
+import type { AccessToken } from '#src/auth/access-token.js';
+import { openTokenStore } from '#src/auth/token-store/index.js';
+import { ConnectorError } from '#src/errors.js';
+import { Secret } from '#src/settings/secret.js';
+import { failure } from '../support/failure.js';
+import { FakeClock, settle } from '../support/fake-clock.js';
+import { silent } from '../support/log.js';
+
+const HOUR = 3_600_000;
+
+/** A token source over a scripted authority whose every answer the test decides. */
+class Bench {
+  readonly clock = new FakeClock();
+  requests = 0;
+  lifetimeMs = HOUR;
+  /** Decides the next answers; undefined answers at once with a token. */
+  answer: (() => Promise<void>) | undefined;
+  readonly source: TokenSource;
+
+  constructor(store = openTokenStore('memory://')) {
+    this.source = createTokenSource({
+      key: 'identity',
+      store,
+      clock: this.clock,
+      diagnostics: silent,
+      request: async (signal) => {
+        this.requests += 1;
+        const serial = this.requests;
+        if (this.answer) await Promise.race([this.answer(), aborted(signal)]);
+        return this.token(`token-${String(serial)}`);
+      },
+    });
+  }
+
+  token(value: string): AccessToken {
+    const now = this.clock.steadyMs();
+    const { lifetimeMs } = this;
+    return {
+      value: new Secret(value),
+      claims: undefined,
+      lifetimeMs,
+      obtainedAtMs: now,
+      expiresAtMs: now + lifetimeMs,
+      expiresAtWallMs: this.clock.wallMs() + lifetimeMs,
+    };
+  }
+
+  async value(): Promise<string> {
+    return (await this.source.get()).value.reveal();
+  }
+
+  /** What a caller gets without waiting; undefined if it would have to wait. */
+  immediate(): string | undefined {
+    const token = this.source.get();
+    if (token instanceof Promise) {
+      token.catch(() => undefined);
+      return undefined;
+    }
+    return token.value.reveal();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(signal.reason as Error);
+    });
+  });
+}
+
+const unavailable = (): Promise<void> =>
+  Promise.reject(new ConnectorError('AUTHORITY_UNAVAILABLE', { host: 'authority', status: 503 }));
+
+describe('token source', () => {
+  it('C-01 makes one request for 1,000 callers at a cold source', async () => {
+    const bench = new Bench();
+    const values = await Promise.all(Array.from({ length: 1_000 }, () => bench.value()));
+    expect(new Set(values)).to.deep.equal(new Set(['token-1']));
+    expect(bench.requests).to.equal(1);
+  });
+
+  it('gives a good token at once, without a promise', async () => {
+    const bench = new Bench();
+    await bench.value();
+    expect(bench.immediate()).to.equal('token-1');
+    expect(bench.requests).to.equal(1);
+  });
+
+  it('C-02 makes one request for 1,000 callers at the renewal point, and none of them waits', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.clock.advance(0.7 * HOUR);
+    let release = (): void => undefined;
+    bench.answer = () => new Promise((resolve) => (release = resolve));
+    const values = Array.from({ length: 1_000 }, () => bench.immediate());
+    expect(new Set(values)).to.deep.equal(new Set(['token-1']));
+    expect(bench.requests).to.equal(2);
+    release();
+    await settle();
+    expect(bench.immediate()).to.equal('token-2');
+  });
+
+  it('C-03 gives all callers the same error, and that error again until a pause is over', async () => {
+    const bench = new Bench();
+    bench.answer = unavailable;
+    const errors = await Promise.all(
+      Array.from({ length: 100 }, () =>
+        failure(bench.value(), 'POSTGRESQL:AUTHENTICATION', 'AUTHORITY_UNAVAILABLE'),
+      ),
+    );
+    expect(new Set(errors).size).to.equal(1);
+    await failure(bench.value(), 'POSTGRESQL:AUTHENTICATION', 'AUTHORITY_UNAVAILABLE');
+    expect(bench.requests).to.equal(1);
+    bench.answer = undefined;
+    bench.clock.advance(5_000);
+    expect(await bench.value()).to.equal('token-2');
+  });
+
+  it('C-04 lets one caller leave without disturbing the others', async () => {
+    const bench = new Bench();
+    let release = (): void => undefined;
+    bench.answer = () => new Promise((resolve) => (release = resolve));
+    const leaving = new AbortController();
+    const first = Promise.resolve(bench.source.get(leaving.signal));
+    const second = bench.value();
+    leaving.abort(new ConnectorError('CANCELLED', {}));
+    await failure(first, 'POSTGRESQL:CANCELLED', 'CANCELLED');
+    release();
+    expect(await second).to.equal('token-1');
+    expect(bench.requests).to.equal(1);
+  });
+
+  it('C-06 renews between 50 and 75 % of a life', () => {
+    expect(renewalAgeMs(HOUR, 0)).to.equal(0.5 * HOUR);
+    expect(renewalAgeMs(HOUR, 1)).to.equal(0.75 * HOUR);
+  });
+
+  it('C-07 keeps the old token while renewals fail, tries again at most once a pause, and says so in health', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.clock.advance(0.7 * HOUR);
+    bench.answer = unavailable;
+    for (let minute = 0; minute < 10; minute += 1) {
+      expect(bench.immediate()).to.equal('token-1');
+      await settle();
+      bench.clock.advance(60_000);
+    }
+    expect(bench.requests).to.equal(11);
+    const { state, failure: failing } = bench.source.health();
+    expect(state).to.equal('valid');
+    expect(failing?.code).to.equal('AUTHORITY_UNAVAILABLE');
+    expect(failing?.since).to.match(/^2026-11-21T00:42/);
+    bench.answer = undefined;
+    bench.immediate();
+    await settle();
+    expect(bench.source.health().failure).to.equal(undefined);
+  });
+
+  it('C-08 fails only when the token is really unusable', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.answer = unavailable;
+    bench.clock.advance(HOUR - unusableTailMs(HOUR) - 1);
+    expect(bench.immediate()).to.equal('token-1');
+    await settle();
+    bench.clock.advance(10_000);
+    await failure(bench.value(), 'POSTGRESQL:AUTHENTICATION', 'AUTHORITY_UNAVAILABLE');
+  });
+
+  it('C-15 makes one request per token in 30 days of one-hour lives, without a gap', async () => {
+    const bench = new Bench();
+    let gaps = 0;
+    await bench.value();
+    for (let minute = 0; minute < 30 * 24 * 60; minute += 1) {
+      bench.clock.advance(60_000);
+      if (bench.immediate() === undefined) gaps += 1;
+      if (bench.source.health().state === 'renewing') await settle();
+    }
+    expect(gaps).to.equal(0);
+    expect(bench.source.health().obtained).to.equal(bench.requests);
+    expect(bench.requests).to.be.within((30 * 24) / 0.75 - 1, (30 * 24) / 0.5 + 1);
+  });
+
+  for (const seconds of [1, 10, 60]) {
+    it(`C-16 T-20 does not run hot with lives of ${String(seconds)} s`, async () => {
+      const bench = new Bench();
+      bench.lifetimeMs = seconds * 1_000;
+      const steps = 1_000;
+      const stepMs = bench.lifetimeMs / 100;
+      for (let step = 0; step < steps; step += 1) {
+        await bench.value();
+        bench.clock.advance(stepMs);
+        await settle();
+      }
+      const lives = (steps * stepMs) / bench.lifetimeMs;
+      expect(bench.requests).to.be.within(lives, lives * 2 + 1);
+      expect(bench.requests).to.be.at.most((steps * stepMs) / spacingMs(bench.lifetimeMs) + 1);
+    });
+  }
+
+  it('C-17 C-19 replaces a rejected token once for 100 callers who report it', async () => {
+    const bench = new Bench();
+    const refused = await bench.source.get();
+    bench.clock.advance(10 * 60_000);
+    const verdicts = Array.from({ length: 100 }, () => bench.source.reject(refused));
+    expect(verdicts.every(Boolean)).to.equal(true);
+    const values = await Promise.all(Array.from({ length: 100 }, () => bench.value()));
+    expect(new Set(values)).to.deep.equal(new Set(['token-2']));
+    expect(bench.requests).to.equal(2);
+    expect(bench.source.reject(refused)).to.equal(true);
+    expect(bench.immediate()).to.equal('token-2');
+  });
+
+  it('C-18 does not replace a replacement that is refused at once', async () => {
+    const bench = new Bench();
+    bench.source.reject(await bench.source.get());
+    const replacement = await bench.source.get();
+    expect(bench.source.reject(replacement)).to.equal(false);
+    expect(bench.immediate()).to.equal('token-2');
+    bench.clock.advance(spacingMs(HOUR));
+    expect(bench.source.reject(replacement)).to.equal(true);
+  });
+
+  it('T-31 uses a token no longer than either clock allows, and requests at most one more when one jumps', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.clock.shiftWall(-HOUR);
+    expect(bench.immediate()).to.equal('token-1');
+    bench.clock.shiftWall(2.5 * HOUR);
+    expect(await bench.value()).to.equal('token-2');
+    expect(await bench.value()).to.equal('token-2');
+    expect(bench.requests).to.equal(2);
+  });
+
+  it('T-32 notices by the wall clock that the machine slept', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.clock.shiftWall(2 * HOUR);
+    expect(await bench.value()).to.equal('token-2');
+  });
+
+  it('C-14 aborts the running request when it is closed, and fails typed from then on', async () => {
+    const bench = new Bench();
+    bench.answer = () => new Promise(() => undefined);
+    const waiting = bench.value();
+    bench.source.close();
+    await failure(waiting, 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+    await failure(bench.value(), 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+  });
+
+  it('shares one request and its token between sources of one memory location', async () => {
+    const store = openTokenStore('memory://shared-by-a-test');
+    const [first, second] = [new Bench(store), new Bench(store)];
+    expect(await Promise.all([first.value(), second.value()])).to.deep.equal(['token-1', 'token-1']);
+    expect(first.requests + second.requests).to.equal(1);
+    expect(openTokenStore('memory://shared-by-a-test')).to.equal(store);
+    expect(openTokenStore('memory://')).not.to.equal(openTokenStore('memory://'));
+  });
+
+  it('serves one source after another that shared its request is closed', async () => {
+    const store = openTokenStore('memory://');
+    const [closing, staying] = [new Bench(store), new Bench(store)];
+    closing.answer = () => new Promise(() => undefined);
+    const lost = closing.value();
+    const served = staying.value();
+    closing.source.close();
+    await failure(lost, 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+    expect(await served).to.equal('token-1');
+  });
+});
