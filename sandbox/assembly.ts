@@ -73,11 +73,16 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
   progress('making certificates and a database cluster');
   const place = await makePlace(options.temporaryDirectory ?? os.tmpdir(), undoing);
   const identity = createDirectory(tenantDomain, tenantName);
-  const [postgres, trust, mint] = await settleAll([
-    options.skipPostgres ? Promise.resolve(undefined) : runPostgres(place, identity, options, undoing),
+  const starting = [
+    options.skipPostgres === true
+      ? Promise.resolve(undefined)
+      : runPostgres(place, identity, options, undoing),
     makeTrust(place),
     createTokenMint(),
-  ]);
+  ] as const;
+  // If one fails, the others must have ended before we undo what they do.
+  await Promise.allSettled(starting);
+  const [postgres, trust, mint] = await Promise.all(starting);
   const query = queryOf(postgres);
   const { registered, expired } = trust.appCertificates;
   const application = identity.register('flow-reader', [registered.pem, expired.pem]);
@@ -249,14 +254,6 @@ const makeTrust = async ({ directory }: Place) => {
   const caFile = path.join(folder, 'ca.pem');
   await writeFile(caFile, authority.pem);
   return { ca: authority.pem, caFile, files, serverCertificates, appCertificates };
-};
-
-/** Like Promise.all, but rejects only when all have settled, so that nothing starts behind our back while we undo. */
-const settleAll = async <Parts extends readonly unknown[]>(
-  parts: readonly [...{ [Index in keyof Parts]: Promise<Parts[Index]> }],
-): Promise<Parts> => {
-  await Promise.allSettled(parts);
-  return (await Promise.all(parts)) as unknown as Parts;
 };
 
 const queryOf = (postgres: Postgres | undefined): QueryRows =>

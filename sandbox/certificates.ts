@@ -84,7 +84,7 @@ export const selfSign = async (request: CertificateRequest): Promise<IssuedCerti
   return issued(sign(certificate, key), key, '');
 };
 
-/** A PKCS#12 store (RFC 7292) with key, certificate and chain, encrypted by AES-256 under PBKDF2. */
+/** A PKCS#12 store (RFC 7292) with key, certificate and chain, encrypted by AES-256 under PBKDF2; the password must be ASCII. */
 export const toPfx = (certificate: IssuedCertificate, password: string): Buffer => {
   const chain = [certificate.pem, ...splitPem(certificate.chainPem)].map((pem) =>
     forge.pki.certificateFromPem(pem),
@@ -97,15 +97,11 @@ export const toPfx = (certificate: IssuedCertificate, password: string): Buffer 
 };
 
 /** The private key as PKCS#8 PEM encrypted by AES-256-CBC under `passphrase` (RFC 8018 PBES2), then certificate and chain. */
-export const toEncryptedPem = (certificate: IssuedCertificate, passphrase: string): string =>
-  createPrivateKey(certificate.keyPem).export({
-    type: 'pkcs8',
-    format: 'pem',
-    cipher: 'aes-256-cbc',
-    passphrase,
-  }) +
-  certificate.pem +
-  certificate.chainPem;
+export const toEncryptedPem = (certificate: IssuedCertificate, passphrase: string): string => {
+  const encryption = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase } as const;
+  const key = createPrivateKey(certificate.keyPem).export(encryption).toString();
+  return key + certificate.pem + certificate.chainPem;
+};
 
 /** Private key, certificate and chain in one PEM text. */
 export const toPem = (certificate: IssuedCertificate): string =>

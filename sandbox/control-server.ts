@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Control, TokenRequest } from './control.js';
+import type { Control } from './control.js';
 import type { Fault } from './faults.js';
 import { authenticationKinds, type LoginRefusal } from './gate/script.js';
 import type { Overrides } from './overrides.js';
@@ -36,7 +36,7 @@ const operations: Readonly<Record<string, Operation>> = {
   'POST revoke': (control, body) => control.revoke(body['all'] === true ? 'all' : text(body, 'token')),
   'POST secret-expired': (control, body) => control.expireSecret(body['expired'] !== false),
   'POST clock': (control, body) => control.moveClock(number(body, 'seconds')),
-  'POST token': async (control, body) => ({ token: await control.issueToken(body as TokenRequest) }),
+  'POST token': async (control, body) => ({ token: await control.issueToken(body) }),
   'GET requests': (control) => control.requests(),
   'DELETE requests': (control) => control.clearRequests(),
   'GET token-requests': (control) => ({ count: control.tokenRequestCount() }),
@@ -139,7 +139,7 @@ const oneOf = <const Choice extends string>(choices: readonly Choice[], body: Bo
 const overrides = (body: Body): Overrides => {
   const unknown = Object.keys(body).find((name) => name !== 'set' && name !== 'remove');
   if (unknown !== undefined) throw new BadRequest(`'${unknown}' is neither 'set' nor 'remove'`);
-  return body as Overrides;
+  return body;
 };
 
 const faults = (body: Body): Fault[] => {

@@ -33,7 +33,7 @@ export interface Control {
   /** Drops the faults that were not used up; gives how many requests they would still have hit. */
   clearFaults(): number;
   /** Revokes one token, or with `all` every token issued so far: the gate refuses it from now on. */
-  revoke(token: string | 'all'): void;
+  revoke(token: string): void;
   /** Lets the client secrets of all apps expire (AADSTS7000222), or with `false` makes them good again. */
   expireSecret(expired?: boolean): void;
   /** Moves the clock of authority and gate by that many seconds (negative: back), on top of earlier moves. */

@@ -37,8 +37,8 @@ export interface TokenMint {
   /** The public key, for whoever verifies a token. */
   readonly publicKey: KeyObject;
   issue(subject: TokenSubject, overrides: Overrides, signature?: 'own' | 'foreign'): Promise<AccessToken>;
-  /** Marks a token, or all that were issued so far, as revoked. */
-  revoke(token: string | 'all'): void;
+  /** Marks a token as revoked, or with `all` those that were issued so far. */
+  revoke(token: string): void;
   isRevoked(token: string): boolean;
 }
 

@@ -55,7 +55,7 @@ export const refusalBody = (
 };
 
 /** `2026-11-21 18:40:00Z`, the form of times in refusals. */
-export const entraTimestamp = (ms: number): string =>
+const entraTimestamp = (ms: number): string =>
   `${new Date(ms).toISOString().replace('T', ' ').slice(0, 19)}Z`;
 
 const review =

@@ -145,7 +145,7 @@ const answer = async (desk: Desk, request: IncomingMessage, response: ServerResp
     method: request.method ?? '',
     path: pathname.slice(0, 1000),
     kind,
-    ...(tenant && { tenant }),
+    ...(tenant !== '' && { tenant }),
     ...(correlationId !== undefined && { correlationId }),
     ...(fault && { fault: fault.action }),
   };
@@ -159,7 +159,7 @@ const answer = async (desk: Desk, request: IncomingMessage, response: ServerResp
     });
   const reading = { at, kind, tenant, form, correlationId: correlationId ?? randomUUID() };
 
-  if (fault?.delayMs) await wait(fault.delayMs, undefined, { ref: false });
+  if (fault?.delayMs !== undefined) await wait(fault.delayMs, undefined, { ref: false });
   if (fault && fault.action !== 'pass' && fault.action !== 'refuse') {
     record(fault.action === 'answer' ? fault.status : 0);
     return misbehave(fault, request, response);

@@ -50,19 +50,25 @@ export const outlineGrant = (form: URLSearchParams): GrantRecord => {
   const [grantType, clientId, scope] = ['grant_type', 'client_id', 'scope'].map((name) =>
     form.get(name)?.slice(0, 500),
   );
-  const assertion = form.get('client_assertion');
+  const [assertion, secret] = ['client_assertion', 'client_secret'].map((name) => given(form, name));
   return {
     ...(grantType !== undefined && { grantType }),
     ...(clientId !== undefined && { clientId }),
     ...(scope !== undefined && { scope }),
-    credential: assertion ? 'certificate' : form.get('client_secret') ? 'secret' : 'none',
-    ...(assertion && { assertion: outlineAssertion(assertion) }),
+    credential: assertion !== undefined ? 'certificate' : secret !== undefined ? 'secret' : 'none',
+    ...(assertion !== undefined && { assertion: outlineAssertion(assertion) }),
   };
 };
 
-const required = (form: URLSearchParams, name: string): string => {
+/** The value of a parameter; undefined if it is absent or empty, which means the same (RFC 6749 section 3.2). */
+const given = (form: URLSearchParams, name: string): string | undefined => {
   const value = form.get(name);
-  if (!value) throw refusals.parameterMissing(name);
+  return value === null || value === '' ? undefined : value;
+};
+
+const required = (form: URLSearchParams, name: string): string => {
+  const value = given(form, name);
+  if (value === undefined) throw refusals.parameterMissing(name);
   return value;
 };
 
@@ -79,16 +85,16 @@ const authenticate = async (
   form: URLSearchParams,
   audiences: readonly string[],
 ): Promise<'secret' | 'certificate'> => {
-  const assertion = form.get('client_assertion');
-  if (assertion) {
+  const assertion = given(form, 'client_assertion');
+  if (assertion !== undefined) {
     const type = required(form, 'client_assertion_type');
     if (type !== assertionType)
       throw refusals.assertionMalformed(`'${type}' is not a known client_assertion_type.`);
     await parts.judge.judge(assertion, application, audiences);
     return 'certificate';
   }
-  const secret = form.get('client_secret');
-  if (!secret) throw refusals.credentialMissing();
+  const secret = given(form, 'client_secret');
+  if (secret === undefined) throw refusals.credentialMissing();
   if (!sameText(secret, application.clientSecret)) throw refusals.secretWrong(application.clientId);
   if (parts.secretExpired()) throw refusals.secretExpired(application.clientId);
   return 'secret';

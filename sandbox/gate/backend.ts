@@ -1,21 +1,21 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { encodeMessage, readError, readMessage, type StartupPacket } from './wire.js';
+import { encodeMessage, readError, readMessage, type Message, type StartupPacket } from './wire.js';
 
 /** How PostgreSQL took a login. */
 export type BackendAnswer =
   | { readonly accepted: true; readonly socket: net.Socket }
   | { readonly accepted: false; readonly sqlState: string; readonly message: string };
 
-/** Largest first answer of the server that is waited for, in bytes. */
+/** Largest message that the server may send while it makes up its mind, in bytes. */
 const longestAnswer = 65_536;
 
 /** Time for a cancel request to be taken by the server, in ms. */
 const cancelLimitMs = 5_000;
 
 /**
- * Replays a startup packet to PostgreSQL and forwards its first answer to the client, be it a refusal (unknown
- * database) or a welcome. Rejects if the server cannot be reached.
+ * Replays a startup packet to PostgreSQL and forwards its answers up to the one that tells whether there is a
+ * session or a refusal (unknown database, too many connections). Rejects if the server cannot be reached.
  */
 export const enterBackend = async (
   socketPath: string,
@@ -25,11 +25,21 @@ export const enterBackend = async (
   const socket = await connect(socketPath);
   client.once('close', () => socket.destroy());
   socket.write(packet.bytes);
-  const answer = await readMessage(socket, longestAnswer);
-  client.write(encodeMessage(answer));
+  const answer = await firstDecisiveMessage(socket, client);
   if (answer.type !== 'E') return { accepted: true, socket };
   socket.destroy();
   return { accepted: false, ...readError(answer) };
+};
+
+/** Types of messages that come before the decision: Authentication, NoticeResponse, NegotiateProtocolVersion. */
+const preliminary = ['R', 'N', 'v'];
+
+const firstDecisiveMessage = async (socket: net.Socket, client: Duplex): Promise<Message> => {
+  for (;;) {
+    const message = await readMessage(socket, longestAnswer);
+    client.write(encodeMessage(message));
+    if (!preliminary.includes(message.type)) return message;
+  }
 };
 
 /** Carries bytes both ways, each side as fast as the other takes them, until one of them ends. */

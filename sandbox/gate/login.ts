@@ -61,7 +61,7 @@ export const authenticate = async (
 
 /** The text of a PasswordMessage: one string with a zero byte at its end. */
 const readPassword = (body: Buffer): string => {
-  if (body.indexOf(0) !== body.length - 1) {
+  if (body.length === 0 || body.indexOf(0) !== body.length - 1) {
     throw new LoginRefused(loginRefusals.protocolViolation('invalid password packet size'));
   }
   if (body.length === 1) throw new LoginRefused(loginRefusals.emptyPassword());

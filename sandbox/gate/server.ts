@@ -94,8 +94,8 @@ const attend = async (
 /** Ends the connection, whether the client does its part or not. */
 const endSoon = (stream: Duplex, socket: net.Socket): void => {
   stream.end();
-  socket.setTimeout(1_000, () => socket.destroy());
-  socket.resume();
+  stream.resume();
+  setTimeout(() => socket.destroy(), 1_000).unref();
 };
 
 /** What is known of a login while it goes on. */
@@ -136,9 +136,9 @@ const enter = async (
   if (packet.code >>> 16 !== 3) throw new LoginRefused(loginRefusals.protocolUnsupported(packet.code));
   const parameters = startupParameters(packet);
   const role = parameters.get('user');
-  if (!role) throw new LoginRefused(loginRefusals.noUser());
+  if (role === undefined || role === '') throw new LoginRefused(loginRefusals.noUser());
   notes.role = role;
-  notes.database = parameters.get('database') || role;
+  notes.database = databaseOf(parameters, role);
   const applicationName = parameters.get('application_name');
   if (applicationName !== undefined) notes.applicationName = applicationName;
   if (!encrypted && !parts.script.plaintextOnly) {
@@ -156,6 +156,12 @@ const enter = async (
     notes.sqlState = answer.sqlState;
     notes.message = answer.message;
   }
+};
+
+/** The database asked for; the role's name stands in for one that is absent or empty. */
+const databaseOf = (parameters: ReadonlyMap<string, string>, role: string): string => {
+  const database = parameters.get('database');
+  return database === undefined || database === '' ? role : database;
 };
 
 /** The refusal that an error stands for; undefined if the client is gone or the server did not answer. */

@@ -12,7 +12,7 @@ export const requestCodes = { ssl: 80_877_103, gssEncryption: 80_877_104, cancel
 const longestStartupPacket = 10_000;
 
 /** Thrown when the client, or the server, broke off before all was read. */
-export class ConnectionEnded extends Error {
+class ConnectionEnded extends Error {
   constructor() {
     super('the connection ended');
     this.name = 'ConnectionEnded';
@@ -32,12 +32,20 @@ export class ProtocolViolation extends Error {
  * Rejects with {@link ConnectionEnded} if the stream ends first.
  */
 export const readBytes = async (stream: Duplex, count: number): Promise<Buffer> => {
-  for (;;) {
-    const bytes = stream.read(count) as Buffer | null;
-    if (bytes?.length === count) return bytes;
-    if (bytes !== null || stream.destroyed || stream.readableEnded) throw new ConnectionEnded();
-    await readable(stream);
+  const chunks: Buffer[] = [];
+  for (let missing = count; missing > 0;) {
+    // Always takes all there is: a stream with bytes left in it would call itself readable again at once, for ever.
+    const chunk = stream.read() as Buffer | null;
+    if (chunk !== null) {
+      chunks.push(chunk.subarray(0, missing));
+      if (chunk.length > missing) stream.unshift(chunk.subarray(missing));
+      missing -= Math.min(missing, chunk.length);
+    } else {
+      if (stream.destroyed || stream.readableEnded) throw new ConnectionEnded();
+      await readable(stream);
+    }
   }
+  return Buffer.concat(chunks);
 };
 
 const readable = (stream: Duplex): Promise<void> =>

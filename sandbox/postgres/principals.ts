@@ -35,6 +35,8 @@ begin
   if isadmin then
     execute format('alter role %I createrole createdb', rolename);
     execute format('grant azure_pg_admin to %I with admin option', rolename);
+  else
+    execute format('grant %I to azure_pg_admin with admin true, inherit false, set false', rolename);
   end if;
   execute format('comment on role %I is %L', rolename, label);
   return format('Created role for %s', quote_ident(rolename));

@@ -97,17 +97,24 @@ export const startPostgres = async (parts: PostgresParts): Promise<Postgres> => 
   };
 };
 
+/**
+ * initdb wants to know our user's name. A user without one, as containers have them, runs it in a user namespace
+ * of Linux in which he has the number of `nobody`.
+ */
+const namelessUser = ['--user', '--map-user=65534', '--map-group=65534'];
+
 const initialise = async ({ binaries, account, directory }: PostgresParts): Promise<void> => {
   const data = path.join(directory, 'data');
   await mkdir(data, { mode: 0o700 });
   if (account) await chown(data, account.uid, account.gid);
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const quick = ['--no-sync', '--no-instructions', '--wal-segsize=1'];
-  const child = start(binaries.initdb, ['-D', data, '-U', 'postgres', '-A', 'trust', ...locale, ...quick], {
-    account,
-    directory,
-  });
-  const [code, words] = await ending(child);
+  const args = ['-D', data, '-U', 'postgres', '-A', 'trust', ...locale, ...quick];
+  const place = { account, directory };
+  let [code, words] = await ending(start(binaries.initdb, args, place));
+  if (code !== 0 && words.some((line) => line.includes('could not look up effective user ID'))) {
+    [code, words] = await ending(start('unshare', [...namelessUser, binaries.initdb, ...args], place));
+  }
   if (code !== 0) throw new Error(`initdb failed (${code}): ${words.join('\n')}`);
   const rules = path.join(data, 'pg_hba.conf');
   await writeFile(rules, 'local all all trust\n');

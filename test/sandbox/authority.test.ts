@@ -15,7 +15,9 @@ import {
   type JsonAnswer,
 } from './clients.js';
 
-describe('sandbox authority', () => {
+describe('sandbox authority', function () {
+  this.timeout(60_000);
+
   let sandbox: Sandbox;
   let http: HttpClient;
 

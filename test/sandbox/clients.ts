@@ -27,7 +27,7 @@ export const tokenForm = (
   sandbox: Sandbox,
   fields: Readonly<Record<string, string | undefined>> = {},
 ): URLSearchParams => {
-  const form = {
+  const form: Record<string, string | undefined> = {
     grant_type: 'client_credentials',
     client_id: sandbox.clientId,
     client_secret: sandbox.clientSecret,
@@ -101,9 +101,9 @@ export const signAssertion = async (
     exp: now + 300,
     ...claims,
   };
-  for (const name of without) delete all[name];
+  const chosen = Object.fromEntries(Object.entries(all).filter(([name]) => !without.includes(name)));
   const named = algorithm === 'PS256' ? { 'x5t#S256': digest('sha256') } : { x5t: digest('sha1') };
-  return new jose.SignJWT(all)
+  return new jose.SignJWT(chosen)
     .setProtectedHeader({ alg: algorithm, typ: 'JWT', ...named })
     .sign(createPrivateKey(keyPem ?? text));
 };
@@ -117,7 +117,7 @@ export const assertionForm = (sandbox: Sandbox, assertion: string): URLSearchPar
   });
 
 /** A `pg` client for the gate, over verified TLS; not connected yet. */
-export const gateClient = (sandbox: Sandbox, changes: pg.ClientConfig = {}): pg.Client => {
+const gateClient = (sandbox: Sandbox, changes: pg.ClientConfig = {}): pg.Client => {
   const client = new pg.Client({
     host: sandbox.gate.host,
     port: sandbox.gate.port,

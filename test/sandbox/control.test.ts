@@ -22,7 +22,9 @@ import {
   type JsonAnswer,
 } from './clients.js';
 
-describe('sandbox control', () => {
+describe('sandbox control', function () {
+  this.timeout(60_000);
+
   let sandbox: Sandbox;
   let http: HttpClient;
 
@@ -214,7 +216,7 @@ describe('sandbox control', () => {
     const send = async (method: string, path: string, body?: unknown) => {
       const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
       const response = await fetch(`${sandbox.controlUrl}/${path}`, init);
-      return { status: response.status, value: (await response.json()) as unknown };
+      return { status: response.status, value: await response.json() };
     };
 
     it('sets, scripts, revokes and reads', async () => {

@@ -3,7 +3,7 @@ import tls from 'node:tls';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
-import { logIn } from './clients.js';
+import { logIn, rejection } from './clients.js';
 
 /** A packet before the login: length, code, rest. */
 const packet = (code: number, rest: string | Buffer = ''): Buffer => {
@@ -18,7 +18,9 @@ const protocol3 = 0x30000;
 const sslRequest = packet(80_877_103);
 const gssRequest = packet(80_877_104);
 
-describe('sandbox gate, on the wire', () => {
+describe('sandbox gate, on the wire', function () {
+  this.timeout(20_000);
+
   let sandbox: Sandbox;
 
   before(async () => {
@@ -51,7 +53,7 @@ describe('sandbox gate, on the wire', () => {
       ...(protocols && { ALPNProtocols: protocols }),
     });
     socket.on('error', () => undefined);
-    await Promise.race([once(socket, 'secureConnect'), once(socket, 'close')]);
+    await Promise.race([once(socket, 'secureConnect'), closed(socket)]).catch(() => undefined);
     return socket;
   };
 
@@ -71,7 +73,7 @@ describe('sandbox gate, on the wire', () => {
   const rest = async (socket: net.Socket): Promise<string> => {
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-    if (!socket.closed) await once(socket, 'close');
+    await closed(socket);
     return Buffer.concat(chunks).toString('latin1');
   };
 
@@ -121,6 +123,21 @@ describe('sandbox gate, on the wire', () => {
     expect(await rest(socket)).not.to.match(/^S/);
   });
 
+  it('hands on a request to cancel, over TLS', async () => {
+    const client = await logIn(sandbox, await sandbox.control.issueToken());
+    const slow = rejection(client.query('select pg_sleep(30)'));
+    const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+    const key = Buffer.alloc(8);
+    key.writeInt32BE(processID, 0);
+    key.writeInt32BE(secretKey, 4);
+    const socket = await requestedTls();
+    socket.write(packet(80_877_102, key));
+    expect(await slow).to.include({ code: '57014' });
+    expect(await rest(socket)).to.equal('');
+    expect((await client.query('select 1 as one')).rows).to.deep.equal([{ one: 1 }]);
+    await client.end();
+  });
+
   const inClear: Readonly<Record<string, () => Buffer>> = {
     'a length of zero': () => Buffer.alloc(8),
     'a negative length': () => Buffer.from('ffffffff00030000', 'hex'),
@@ -146,7 +163,7 @@ describe('sandbox gate, on the wire', () => {
   }
 
   const insteadOfPassword: Readonly<Record<string, readonly [Buffer, string]>> = {
-    'a query': [Buffer.from('Q\0\0\0\x08x;\0'), '08P01'],
+    'a query': [Buffer.from('Q\0\0\0\x07x;\0'), '08P01'],
     'a negative length': [Buffer.from('70ffffffff', 'hex'), '08P01'],
     'a length of 2 GB': [Buffer.from('707fffffff', 'hex'), '08P01'],
     'no text at all': [Buffer.from('p\0\0\0\x04'), '08P01'],
@@ -162,6 +179,22 @@ describe('sandbox gate, on the wire', () => {
       socket.write(bytes);
       expect(await rest(socket)).to.include(`C${sqlState}\0`);
       expect(sandbox.control.logins()[0]).to.include({ outcome: 'refused', sqlState });
+    });
+  }
+
+  for (const [kind, code] of Object.entries({ md5: 5, gss: 7, sspi: 9, scram: 10 } as const)) {
+    it(`asks for ${kind} when told to`, async () => {
+      sandbox.control.setAuthentication(kind as 'md5' | 'gss' | 'sspi' | 'scram');
+      const socket = await requestedTls();
+      socket.write(startup());
+      const request = Buffer.from(await next(socket), 'latin1');
+      expect([request[0], request.readInt32BE(1), request.readInt32BE(5)]).to.deep.equal([
+        'R'.charCodeAt(0),
+        request.length - 1,
+        code,
+      ]);
+      socket.write(password('x'));
+      expect(await rest(socket)).to.include('C28P01\0');
     });
   }
 
@@ -182,18 +215,25 @@ describe('sandbox gate, on the wire', () => {
           const socket = await dial();
           socket.end(Buffer.from(Array.from({ length: 1 + (random() % 200) }, () => random() % 256)));
           socket.resume();
-          if (!socket.closed) await once(socket, 'close');
+          await closed(socket);
         }),
       );
     }
     await (await logIn(sandbox, await sandbox.control.issueToken())).end();
-  }).timeout(20_000);
+  });
 
   /** Resolves once a condition holds that other events of this process bring about. */
   const until = async (holds: () => boolean): Promise<void> => {
     while (!holds()) await new Promise((resolve) => setImmediate(resolve));
   };
 });
+
+/** Resolves when a socket has closed, with or without an error. */
+const closed = (socket: net.Socket): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once('close', () => resolve());
+  });
 
 /** Numbers that look random and are the same in every run (xorshift32). */
 const pseudoRandom = (seed: number) => (): number => {

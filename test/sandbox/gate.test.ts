@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import type pg from 'pg';
 import { startSandbox, type Application, type Sandbox } from '#sandbox/index.js';
-import { gateClient, httpClient, logIn, loginError, rejection, requestToken, tokenForm } from './clients.js';
+import { httpClient, logIn, loginError, rejection, requestToken, tokenForm } from './clients.js';
 
-describe('sandbox gate', () => {
+describe('sandbox gate', function () {
+  this.timeout(20_000);
+
   let sandbox: Sandbox;
   let other: Application;
 
@@ -17,6 +19,13 @@ describe('sandbox gate', () => {
   const user = async (client: pg.Client): Promise<unknown> => {
     const { rows } = await client.query<{ user: string }>('select current_user as user');
     return rows[0]?.user;
+  };
+
+  /** Resolves when a session of the role is busy in PostgreSQL. */
+  const sleeping = async (): Promise<void> => {
+    const busy =
+      "select from pg_stat_activity where usename = $1 and state = 'active' and query like '%pg_sleep%'";
+    while ((await sandbox.query(busy, [sandbox.role])).length === 0);
   };
 
   it('lets the role in whose object id the token has', async () => {
@@ -153,25 +162,6 @@ describe('sandbox gate', () => {
     await client.end();
   });
 
-  it('hands on a request to cancel', async () => {
-    const token = await sandbox.control.issueToken();
-    const client = await logIn(sandbox, token);
-    const slow = rejection(client.query('select pg_sleep(30)'));
-    const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
-    const canceller = gateClient(sandbox, { password: token }) as unknown as {
-      connection: { once(event: string, listener: () => void): void; cancel(pid: number, key: number): void };
-    };
-    const { connection } = canceller;
-    connection.once('sslconnect', () => connection.cancel(processID, secretKey));
-    (connection as unknown as { connect(port: number, host: string): void }).connect(
-      sandbox.gate.port,
-      sandbox.gate.host,
-    );
-    expect(await slow).to.include({ code: '57014' });
-    expect(await user(client)).to.equal(sandbox.role);
-    await client.end();
-  });
-
   it('takes a long token', async () => {
     const token = await sandbox.control.issueToken({ claims: { set: { groups: 'x'.repeat(30_000) } } });
     expect(token.length).to.be.above(40_000);
@@ -192,7 +182,7 @@ describe('sandbox gate', () => {
     expect(new Set(await Promise.all(clients.map(user)))).to.deep.equal(new Set([sandbox.role]));
     await Promise.all(clients.map((client) => client.end()));
     expect(sandbox.control.logins().filter(({ outcome }) => outcome === 'accepted')).to.have.length(100);
-  }).timeout(20_000);
+  });
 
   describe('told otherwise', () => {
     for (const kind of ['md5', 'scram'] as const) {
@@ -203,13 +193,6 @@ describe('sandbox gate', () => {
         expect(sandbox.control.logins()[0]).to.include({ passwordReceived: true, sqlState: '28P01' });
       });
     }
-
-    it('asks for GSS or SSPI, which this client cannot', async () => {
-      for (const kind of ['gss', 'sspi'] as const) {
-        sandbox.control.setAuthentication(kind);
-        expect((await loginError(sandbox, 'x')).message).to.match(/authenticationOk|Unknown authentication/i);
-      }
-    });
 
     it('asks for nothing', async () => {
       sandbox.control.setAuthentication('trust');
@@ -267,6 +250,7 @@ describe('sandbox gate', () => {
       const client = await logIn(sandbox, await sandbox.control.issueToken());
       await sandbox.query('create table if not exists kept (id integer)');
       const query = rejection(client.query('select pg_sleep(30)'));
+      await sleeping();
       await sandbox.control.restartPostgres();
       expect(await query).to.include({ code: '57P01' });
       expect(await sandbox.query("select to_regclass('kept')::text as kept")).to.deep.equal([

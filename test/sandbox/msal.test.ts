@@ -13,7 +13,9 @@ import * as jose from 'jose';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { databaseScope, httpClient, rejection, type HttpClient } from './clients.js';
 
-describe('sandbox authority, asked by @azure/msal-node', () => {
+describe('sandbox authority, asked by @azure/msal-node', function () {
+  this.timeout(60_000);
+
   let sandbox: Sandbox;
   let http: HttpClient;
 
