@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { isWellFormed } from './login-message.js';
 import type { Endpoint } from './transport.js';
 
 /** Largest message before the login is complete; a real one has a few hundred bytes. */
@@ -137,6 +138,9 @@ export class Guard extends EventEmitter {
 
   #admit(message: Buffer): void {
     const type = message.toString('latin1', 0, 1);
+    if (!isWellFormed(type, message.subarray(HEADER_BYTES))) {
+      throw this.#violation(`a malformed message ${JSON.stringify(type)} during the login`);
+    }
     if (type === 'R') this.#admitAuthentication(message);
     else if (type === 'Z' && this.#state === 'accepted') this.#state = 'open';
     else if (!isExpected(type, this.#state))
@@ -144,7 +148,6 @@ export class Guard extends EventEmitter {
   }
 
   #admitAuthentication(message: Buffer): void {
-    if (message.length < HEADER_BYTES + 4) throw this.#violation('a cut authentication message');
     const code = message.readInt32BE(HEADER_BYTES);
     if (code === CLEARTEXT_PASSWORD && this.#state === 'asking') this.#state = 'asked';
     else if (code === AUTHENTICATION_OK && this.#state === 'asked') this.#state = 'accepted';

@@ -4,7 +4,7 @@ import type { TokenSource } from '../auth/token-source.js';
 import type { AccessToken } from '../auth/access-token.js';
 import { deadline, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, isConnectorError } from '../errors.js';
+import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Settings } from '../settings/settings.js';
 import { Guard } from './guard.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
@@ -90,11 +90,16 @@ export async function logIn(
   } catch (error) {
     socket.destroy();
     if (limit.signal.aborted) throw limit.signal.reason;
-    throw isServerError(error) ? loginError(error, server) : error;
+    throw isServerError(error) ? loginError(error, server) : lostDuringLogin(error, server);
   } finally {
     limit.signal.removeEventListener('abort', giveUp);
     limit.dispose();
   }
+}
+
+function lostDuringLogin(error: unknown, { host, port }: Settings['server']): ConnectorError {
+  if (isConnectorError(error)) return error;
+  return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
 }
 
 // Every setting that changes the form of a result is said at login, where it outranks the

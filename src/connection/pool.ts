@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.js';
-import { ConnectorError } from '../errors.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 
 /** What a pool keeps: something that opens slowly, may break by itself, and is used by one at a time. */
 export interface Poolable {
   /** False once it must not be lent again. */
   readonly usable: boolean;
   readonly openedAtMs: number;
+  /** Runs `listener` when it becomes unusable by itself. */
+  whenBroken(listener: () => void): void;
   close(): Promise<void>;
   destroy(): void;
 }
@@ -182,18 +184,27 @@ export class Pool<T extends Poolable> {
 
   async #openOne(): Promise<void> {
     this.#opening += 1;
-    const waiting = [...this.#waiters];
     try {
       const resource = await this.#options.open(this.#closing.signal);
       this.#opening -= 1;
+      resource.whenBroken(() => {
+        this.#discardIdle(resource);
+      });
       if (this.#closing.signal.aborted) await this.#dispose(resource, 'the connector is closed');
       else this.#place(resource);
     } catch (error) {
       this.#opening -= 1;
-      // Whoever waited when it began would fail the same way: nobody tries again in their name.
-      for (const waiter of waiting) if (this.#waiters.has(waiter)) waiter.fail(error as Error);
-      this.#openForWaiters();
+      this.#openingFailed(error);
     }
+  }
+
+  /**
+   * While others are lent out and the trouble may pass (too many connections, say), who waits is
+   * served by what comes back. Else all would fail the same way: nobody tries again in their name.
+   */
+  #openingFailed(error: unknown): void {
+    if (this.#inUse.size > 0 && isConnectorError(error) && error.retryable) return;
+    for (const waiter of [...this.#waiters]) waiter.fail(error as Error);
   }
 
   /** To the first waiter, else among the idle. */
@@ -206,9 +217,8 @@ export class Pool<T extends Poolable> {
   #rest(resource: T): void {
     const { idleMs, clock } = this.#options;
     const retire = (): void => {
-      const at = this.#idle.indexOf(entry);
-      if (at < 0 || this.#idle.length <= this.#options.minSize) return;
-      this.#idle.splice(at, 1);
+      if (this.#idle.length <= this.#options.minSize) return;
+      this.#idle.splice(this.#idle.indexOf(entry), 1);
       void this.#dispose(resource, 'idle for too long');
     };
     const entry: Idle<T> = {
@@ -216,6 +226,14 @@ export class Pool<T extends Poolable> {
       stopTimer: idleMs > 0 ? clock.after(idleMs, retire) : (): void => undefined,
     };
     this.#idle.push(entry);
+  }
+
+  #discardIdle(resource: T): void {
+    const at = this.#idle.findIndex((entry) => entry.resource === resource);
+    const [entry] = at < 0 ? [] : this.#idle.splice(at, 1);
+    if (!entry) return;
+    entry.stopTimer();
+    void this.#dispose(resource, 'ended while idle');
   }
 
   /** The idle one that was used last, so that the others may grow old. */

@@ -56,6 +56,7 @@ export class Session {
   readonly #context: SessionContext;
   readonly openedAtMs: number;
   #broken: ConnectorError | undefined;
+  #onBroken: (() => void) | undefined;
 
   constructor(client: pg.Client, socket: TLSSocket, context: SessionContext) {
     this.#client = client;
@@ -78,6 +79,10 @@ export class Session {
   /** Ready for another borrower: connected, and in no transaction. */
   get usable(): boolean {
     return this.#broken === undefined && this.#client.getTransactionStatus() === 'I';
+  }
+
+  whenBroken(listener: () => void): void {
+    this.#onBroken = listener;
   }
 
   /**
@@ -192,7 +197,9 @@ export class Session {
   }
 
   #breakWith(error: unknown): void {
-    this.#broken ??= isConnectorError(error) ? error : this.#lost(error);
+    if (this.#broken) return;
+    this.#broken = isConnectorError(error) ? error : this.#lost(error);
+    this.#onBroken?.();
   }
 
   #lost(error: unknown): ConnectorError {
@@ -276,6 +283,7 @@ const PARSERS = new Map<number, (value: string) => unknown>([
   [TYPE_OIDS.timestamptz, isoTimestamp],
   [TYPE_OIDS.dateArray, arrayOf(text)],
   [TYPE_OIDS.intervalArray, arrayOf(text)],
+  [TYPE_OIDS.numericArray, arrayOf(text)],
   [TYPE_OIDS.timestampArray, arrayOf(isoTimestamp)],
   [TYPE_OIDS.timestamptzArray, arrayOf(isoTimestamp)],
 ]);

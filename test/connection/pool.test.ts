@@ -1,0 +1,260 @@
+import { expect } from 'chai';
+import { Pool, type Poolable } from '#src/connection/pool.js';
+import { ConnectorError } from '#src/errors.js';
+import { failure } from '../support/failure.js';
+import { FakeClock, settle } from '../support/fake-clock.js';
+
+class Thing implements Poolable {
+  usable = true;
+  end: 'open' | 'closed' | 'destroyed' = 'open';
+  readonly id: number;
+  readonly openedAtMs: number;
+
+  constructor(id: number, openedAtMs: number) {
+    this.id = id;
+    this.openedAtMs = openedAtMs;
+  }
+
+  break = (): void => undefined;
+
+  whenBroken(listener: () => void): void {
+    this.break = (): void => {
+      this.usable = false;
+      listener();
+    };
+  }
+
+  close(): Promise<void> {
+    this.end = 'closed';
+    return Promise.resolve();
+  }
+
+  destroy(): void {
+    this.end = 'destroyed';
+  }
+}
+
+/** A pool of things that open when the test says so. */
+class Bench {
+  readonly clock = new FakeClock();
+  readonly things: Thing[] = [];
+  readonly closed: string[] = [];
+  opens = 0;
+  open: () => Promise<void> = () => Promise.resolve();
+  readonly pool: Pool<Thing>;
+
+  constructor(
+    limits: Partial<{
+      minSize: number;
+      maxSize: number;
+      waitMs: number;
+      idleMs: number;
+      lifeMs: number;
+    }> = {},
+  ) {
+    this.pool = new Pool<Thing>({
+      minSize: 0,
+      maxSize: 2,
+      waitMs: 1_000,
+      idleMs: 10_000,
+      lifeMs: 0,
+      ...limits,
+      clock: this.clock,
+      open: async () => {
+        this.opens += 1;
+        await this.open();
+        const thing = new Thing(this.things.length + 1, this.clock.steadyMs());
+        this.things.push(thing);
+        return thing;
+      },
+      onClose: (thing, reason) => this.closed.push(`${String(thing.id)}: ${reason}`),
+    });
+  }
+}
+
+describe('pool', () => {
+  it('lends what is idle before it opens another', async () => {
+    const { pool, things } = new Bench();
+    for (let round = 0; round < 5; round += 1) await pool.use(() => Promise.resolve());
+    expect(things).to.have.length(1);
+    expect(pool.counts()).to.deep.equal({ idle: 1, inUse: 0, opening: 0, waiting: 0 });
+  });
+
+  it('never opens more than its most, and serves in the order of asking', async () => {
+    const { pool, things } = new Bench({ maxSize: 2 });
+    const order: number[] = [];
+    let most = 0;
+    await Promise.all(
+      Array.from({ length: 50 }, (_, caller) =>
+        pool.use(async () => {
+          order.push(caller);
+          most = Math.max(most, pool.counts().inUse);
+          await new Promise((resolve) => setImmediate(resolve));
+        }),
+      ),
+    );
+    expect(order).to.deep.equal(Array.from({ length: 50 }, (_, caller) => caller));
+    expect(most).to.equal(2);
+    expect(things).to.have.length(2);
+  });
+
+  it('B-08 rejects a waiter at its limit and tells the counts', async () => {
+    const { pool, clock } = new Bench({ maxSize: 1 });
+    const held = await pool.acquire();
+    const waiting = pool.acquire();
+    clock.advance(999);
+    expect(pool.counts().waiting).to.equal(1);
+    clock.advance(1);
+    const error = await failure(waiting, 'POSTGRESQL:POOL_EXHAUSTED', 'POOL_EXHAUSTED');
+    expect(error.message).to.include('1 in use, 0 opening, 1 waiting, at most 1');
+    pool.release(held);
+    expect(pool.counts()).to.deep.equal({ idle: 1, inUse: 0, opening: 0, waiting: 0 });
+  });
+
+  it('B-17 lets a waiter leave and gives its place to the next', async () => {
+    const { pool } = new Bench({ maxSize: 1 });
+    const held = await pool.acquire();
+    const leaving = new AbortController();
+    const first = pool.acquire(leaving.signal);
+    const second = pool.acquire();
+    leaving.abort(new ConnectorError('CANCELLED', {}));
+    await failure(first, 'POSTGRESQL:CANCELLED', 'CANCELLED');
+    pool.release(held);
+    expect(await second).to.equal(held);
+  });
+
+  it('B-10 takes a thing back once', async () => {
+    const { pool } = new Bench();
+    const thing = await pool.acquire();
+    pool.release(thing);
+    pool.release(thing);
+    expect(pool.counts().idle).to.equal(1);
+  });
+
+  it('gives a thing back also when the work fails', async () => {
+    const { pool } = new Bench();
+    await failure(
+      pool.use(() => Promise.reject(new ConnectorError('CANCELLED', {}))),
+      'POSTGRESQL:CANCELLED',
+      'CANCELLED',
+    );
+    expect(pool.counts()).to.include({ idle: 1, inUse: 0 });
+  });
+
+  it('B-11 closes what came back unusable and opens another for the next', async () => {
+    const { pool, things, closed } = new Bench();
+    await pool.use((thing) => {
+      thing.usable = false;
+      return Promise.resolve();
+    });
+    expect((await pool.acquire()).id).to.equal(2);
+    expect(things[0]?.end).to.equal('closed');
+    expect(closed).to.deep.equal(['1: broken, or left in a transaction']);
+  });
+
+  it('B-03 lets go of what breaks while it is idle', async () => {
+    const { pool, things, closed, clock } = new Bench();
+    await pool.use(() => Promise.resolve());
+    things[0]!.break();
+    expect(pool.counts().idle).to.equal(0);
+    expect(clock.pendingTimers).to.equal(0);
+    expect(closed).to.deep.equal(['1: ended while idle']);
+    expect((await pool.acquire()).id).to.equal(2);
+  });
+
+  it('opens another for who still waits when something comes back unusable', async () => {
+    const { pool } = new Bench({ maxSize: 1 });
+    const held = await pool.acquire();
+    const waiting = pool.acquire();
+    held.usable = false;
+    pool.release(held);
+    expect((await waiting).id).to.equal(2);
+  });
+
+  it('N-17 closes what is idle for too long, down to its least', async () => {
+    const { pool, clock, things } = new Bench({ minSize: 1 });
+    const both = await Promise.all([pool.acquire(), pool.acquire()]);
+    both.forEach((thing) => {
+      pool.release(thing);
+    });
+    clock.advance(10_000);
+    expect(things.map(({ end }) => end).sort()).to.deep.equal(['closed', 'open']);
+    expect(pool.counts().idle).to.equal(1);
+  });
+
+  it('replaces what is older than its life', async () => {
+    const { pool, clock } = new Bench({ lifeMs: 5_000, idleMs: 0 });
+    await pool.use(() => Promise.resolve());
+    clock.advance(4_999);
+    expect(await pool.use(({ id }) => Promise.resolve(id))).to.equal(1);
+    clock.advance(1);
+    expect(await pool.use(({ id }) => Promise.resolve(id))).to.equal(2);
+  });
+
+  it('fails everybody who waited when opening fails, and opens again for the next', async () => {
+    const bench = new Bench({ maxSize: 2 });
+    bench.open = () => Promise.reject(new ConnectorError('DATABASE_UNKNOWN', { database: 'nope' }));
+    const waiting = Array.from({ length: 20 }, () =>
+      failure(bench.pool.acquire(), 'POSTGRESQL:INVALID_DATABASE', 'DATABASE_UNKNOWN'),
+    );
+    await Promise.all(waiting);
+    expect(bench.opens).to.be.at.most(2);
+    bench.open = () => Promise.resolve();
+    expect((await bench.pool.acquire()).id).to.equal(1);
+    expect(bench.pool.counts()).to.deep.equal({ idle: 0, inUse: 1, opening: 0, waiting: 0 });
+  });
+
+  it('B-30 lets who waits go on waiting for what is lent when another cannot be opened now', async () => {
+    const bench = new Bench({ maxSize: 2 });
+    const held = await bench.pool.acquire();
+    bench.open = () =>
+      Promise.reject(new ConnectorError('SERVER_BUSY', { serverMessage: 'too many clients' }));
+    const waiting = bench.pool.acquire();
+    await settle();
+    expect(bench.pool.counts()).to.deep.equal({ idle: 0, inUse: 1, opening: 0, waiting: 1 });
+    bench.pool.release(held);
+    expect(await waiting).to.equal(held);
+  });
+
+  it('B-18 close rejects who waits, closes what is idle and waits for what is lent', async () => {
+    const { pool, things } = new Bench({ maxSize: 2 });
+    const [idle, held] = await Promise.all([pool.acquire(), pool.acquire()]);
+    pool.release(idle);
+    const second = await pool.acquire();
+    expect(second).to.equal(idle);
+    const waiting = pool.acquire();
+    let ended = false;
+    const closing = pool.close(5_000).then(() => (ended = true));
+    await failure(waiting, 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+    await failure(pool.acquire(), 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+    pool.release(second);
+    await settle();
+    expect(ended).to.equal(false);
+    pool.release(held);
+    await closing;
+    expect(things.map(({ end }) => end)).to.deep.equal(['closed', 'closed']);
+  });
+
+  it('B-18 close destroys what is still lent after the grace, and leaves no timer', async () => {
+    const { pool, clock, things } = new Bench();
+    await pool.acquire();
+    const closing = pool.close(5_000);
+    clock.advance(5_000);
+    await closing;
+    expect(things[0]?.end).to.equal('destroyed');
+    expect(clock.pendingTimers).to.equal(0);
+  });
+
+  it('closes what finishes opening after close', async () => {
+    const bench = new Bench();
+    let finish = (): void => undefined;
+    bench.open = () => new Promise((resolve) => (finish = resolve));
+    const waiting = bench.pool.acquire();
+    const closing = bench.pool.close(5_000);
+    await failure(waiting, 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+    finish();
+    await closing;
+    await settle();
+    expect(bench.things[0]?.end).to.equal('closed');
+  });
+});
