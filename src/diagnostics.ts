@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import { printable } from './errors.js';
 
 /** Levels of CData's `Verbosity`, from 1: an event is written when its level is at most the one asked for. */
 export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -69,7 +70,7 @@ export function createDiagnostics(logger?: Logger): Diagnostics {
 
 function write(logger: Logger, name: EventName, fields: Readonly<Record<string, string | number>>): void {
   const { level, text } = EVENTS[name];
-  const line = text.replace(/\{(\w+)\}/g, (_, field: string) => String(fields[field]));
+  const line = text.replace(/\{(\w+)\}/g, (_, field: string) => printable(String(fields[field])));
   try {
     logger[level](`${name}: ${line}`);
   } catch {

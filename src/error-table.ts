@@ -161,6 +161,12 @@ export const ERRORS = {
     message: '{problem}',
     cure: 'Keep one of them.',
   },
+  STORED_SECRET_WITHHELD: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The stored {names} is not sent: {changed} differs from the deployed connection.',
+    cure: 'Type the secret again to test with the new values, or deploy them first.',
+  },
   PROPERTY_FILE_UNREADABLE: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,

@@ -93,7 +93,7 @@ export class ConnectorError<Code extends ErrorCode = ErrorCode> extends Error {
 
   /** The form the shell, `msg.error` and `TestReport` carry. */
   toJSON(): object {
-    return { ...this, message: this.message };
+    return Object.assign({}, this, { message: this.message });
   }
 }
 
@@ -122,10 +122,10 @@ export function exitCodeOf(error: { readonly type: ErrorType }): ExitCode {
 }
 
 const MESSAGE_LIMIT = 1_000;
-// Three base64url parts are a JWT (an access token or an assertion), whatever text stands around it.
-const JSON_WEB_TOKEN = /[\w-]{10,}\.[\w-]{10,}\.[\w-]*/g;
+// base64url of a JSON object, the start of a JWT (an access token or an assertion), cut off or not.
+const JSON_WEB_TOKEN = /eyJ[\w-]{10,}(?:\.[\w-]*)*/g;
 const SECRET_FORM_FIELD = /\b(client_secret|client_assertion|access_token|refresh_token|password)=[^&\s"]+/gi;
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const CONTROL = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu;
 
 /**
  * Foreign text made fit for a message: tokens and secret form fields masked, control and
@@ -137,15 +137,20 @@ export function printable(text: string): string {
     .replace(SECRET_FORM_FIELD, '$1=***')
     .replace(JSON_WEB_TOKEN, '***');
   const escaped = masked.replace(CONTROL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return escaped.length > MESSAGE_LIMIT ? `${escaped.slice(0, MESSAGE_LIMIT)}…` : escaped;
+  return escaped.length > MESSAGE_LIMIT ? `${escaped.slice(0, MESSAGE_LIMIT).toWellFormed()}…` : escaped;
 }
 
-/** One line about any thrown value, fit for a message. */
+/** One line about any thrown value, fit for a message; never throws. */
 export function describe(error: unknown): string {
-  if (!(error instanceof Error)) return printable(String(error));
-  const code = (error as { code?: unknown }).code;
-  const text = error.message || error.name;
-  return printable(typeof code === 'string' && !text.includes(code) ? `${code}: ${text}` : text);
+  try {
+    if (!(error instanceof Error)) return printable(String(error));
+    const code = (error as { code?: unknown }).code;
+    const { message }: { readonly message: unknown } = error;
+    const text = String(message === '' ? error.name : message);
+    return printable(typeof code === 'string' && !text.includes(code) ? `${code}: ${text}` : text);
+  } catch {
+    return 'a value without a text';
+  }
 }
 
 function fill(template: string, details: Readonly<Record<string, string | number>>): string {

@@ -11,7 +11,7 @@ export {
 } from './connector.js';
 export { loadKeyStore, type KeyStoreEntry } from './auth/key-store/index.js';
 export type { TokenHealth } from './auth/token-source.js';
-export type { Clock } from './clock.js';
+export { systemClock, type Clock } from './clock.js';
 export type { PoolCounts } from './connection/pool.js';
 export type { ConnectionProvider, Validation } from './connection/provider.js';
 export type { Field, Row, Session } from './connection/session.js';

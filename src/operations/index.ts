@@ -20,7 +20,7 @@ export interface PlannedOperation {
  *
  * @throws ConnectorError OPERATION_UNKNOWN, OPERATION_INPUT_INVALID, IDENTIFIER_INVALID
  */
-export function planOperation(name: string, input: object): PlannedOperation {
+export function planOperation(name: string, input: unknown): PlannedOperation {
   const operation = OPERATIONS.find((candidate) => candidate.name === name);
   if (!operation) {
     throw new ConnectorError('OPERATION_UNKNOWN', {
@@ -28,9 +28,14 @@ export function planOperation(name: string, input: object): PlannedOperation {
       names: OPERATIONS.map((known) => known.name).join(', '),
     });
   }
-  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  const given = withoutUndefined(input);
   requireValid(operation, given);
   return { operation, plan: operation.plan(given as never) };
+}
+
+function withoutUndefined(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null) return input;
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
 }
 
 const validators = new Map<string, Validator>();
@@ -43,24 +48,33 @@ function validatorOf({ name, inputSchema }: Operation): Validator {
   return made;
 }
 
-function requireValid(operation: Operation, input: object): void {
+function requireValid(operation: Operation, input: unknown): void {
   const problems = problemsOf(validatorOf(operation), input);
   if (problems !== '')
     throw new ConnectorError('OPERATION_INPUT_INVALID', { operation: operation.name, problems });
 }
 
 const SHOWN_PROBLEMS = 5;
+/** Keywords whose error only repeats that of what stands below them. */
+const REPEATING = ['properties', 'items', 'additionalProperties'];
 
-function problemsOf(validator: Validator, input: object): string {
+function problemsOf(validator: Validator, input: unknown): string {
   try {
     return validator
       .validate(input)
-      .errors.filter(({ keyword }) => keyword !== 'properties' && keyword !== 'items')
+      .errors.filter(({ keyword }) => !REPEATING.includes(keyword))
       .slice(0, SHOWN_PROBLEMS)
-      .map(({ instanceLocation, error }) => `${instanceLocation.replace(/^#\/?/, '') || 'input'}: ${error}`)
+      .map(({ keyword, instanceLocation, error }) => {
+        const place = instanceLocation.replace(/^#\/?/, '');
+        return `${place === '' ? 'input' : place}: ${keyword === 'false' ? 'unknown property' : withoutFullStop(error)}`;
+      })
       .join('; ');
   } catch (error) {
     // Values that JSON does not know (functions, symbols) make the validator throw.
-    return describe(error);
+    return withoutFullStop(describe(error));
   }
+}
+
+function withoutFullStop(sentence: string): string {
+  return sentence.replace(/\.$/, '');
 }

@@ -36,13 +36,22 @@ export async function runOperation(
   return result;
 }
 
-/** The rows of `planned` in batches of at most `batchSize`; statements run one after the other. */
+/**
+ * The rows of `planned` in batches of at most `batchSize`. Several statements run to their end in
+ * one transaction first, so that leaving early does not undo them.
+ */
 export async function* streamOperation(
   session: Session,
   planned: PlannedOperation,
   options: RunOptions & { readonly batchSize: number },
 ): AsyncGenerator<Row[], void, undefined> {
-  for (const statement of planned.plan.statements) {
+  const { statements } = planned.plan;
+  if (statements.length > 1) {
+    const { rows } = await runOperation(session, planned, options);
+    for (let at = 0; at < rows.length; at += options.batchSize) yield rows.slice(at, at + options.batchSize);
+    return;
+  }
+  for (const statement of statements) {
     for await (const { rows } of session.run(statement, { ...options, writes: writes(planned) })) {
       if (rows.length > 0) yield rows;
     }

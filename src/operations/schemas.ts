@@ -44,7 +44,8 @@ export const TABLE_ROWS: JsonSchema = {
     type: 'array',
     items: { type: 'object' },
     title: 'Rows',
-    description: 'Objects of column name and value; a column that a row leaves out gets its default.',
+    description:
+      'Objects of column name and value; a column that a row leaves out gets its default; an upsert that updates leaves it alone.',
   },
   returning: {
     type: 'array',

@@ -1,5 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
-import { ConnectorError } from '../errors.js';
+import { ConnectorError, printable } from '../errors.js';
 import { findProperty, PROPERTIES, type Property, type PropertyName } from './properties.js';
 
 /** Canonical property name to text, as given: no prototype, no defaults, references not resolved. */
@@ -23,8 +23,8 @@ const LONGEST_TEXT = 1_048_576;
  * Reads `Name=Value;Name=Value` by the rules of ADO.NET connection strings: names in any case,
  * with or without blanks; blanks round names and values do not count; a value that holds `;`, a
  * quote or outer blanks stands in `"…"`, `'…'` or `{…}` with the closing character doubled inside;
- * `==` in a name is a literal `=`; the last of two equal names wins; `Name=` leaves the property
- * unset. Linear in the length of `text`, at most 1 MiB.
+ * `==` in a name is a literal `=` (so a value that starts with `=` is quoted too); the last of two
+ * equal names wins; `Name=` leaves the property unset. Linear in the length of `text`, at most 1 MiB.
  *
  * @throws ConnectorError CONNECTION_STRING_MALFORMED (with the offset, never with a value) or
  *   UNKNOWN_PROPERTY (naming all unknown ones and what was probably meant)
@@ -36,6 +36,7 @@ export function parseConnectionString(text: string): RawProperties {
 /** {@link parseConnectionString} together with notes on aliases and repeated names. */
 export function readConnectionString(text: string): ReadProperties {
   if (text.length > LONGEST_TEXT) throw malformed('it is longer than 1 MiB', LONGEST_TEXT);
+  if (/^\s*[a-z][a-z0-9+.-]*:/i.test(text)) throw malformed('it is a URI, not Name=Value pairs,', 0);
   const bad = firstUnusableCharacter(text);
   if (bad >= 0) throw malformed('it holds U+0000 or half of a surrogate pair', bad);
   return canonical(pairsOf(text));
@@ -53,8 +54,11 @@ export function readPropertyObject(object: Readonly<Record<string, unknown>>): R
     else pairs.push([name, text]);
   }
   if (unusable.length > 0) {
-    const problems = unusable.map((name) => `${name} is not text of at most 1 MiB without U+0000.`).join(' ');
-    throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties: unusable });
+    const names = unusable.slice(0, MOST_SHOWN_NAMES).map(shown);
+    const problems = names
+      .map((name) => `${name} is not text of at most 1 MiB without U+0000 and halves of surrogate pairs.`)
+      .join(' ');
+    throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties: names });
   }
   return canonical(pairs);
 }
@@ -76,13 +80,13 @@ function textOf(value: unknown): string | undefined {
 }
 
 function quoted(value: string): string {
-  const plain = value !== '' && !/[;"'{}]/.test(value) && !/^[ \t\r\n]|[ \t\r\n]$/.test(value);
+  const plain = value !== '' && !/[;"'{}]/.test(value) && !/^[ \t\r\n=]|[ \t\r\n]$/.test(value);
   return plain ? value : `"${value.replaceAll('"', '""')}"`;
 }
 
-function canonical(pairs: Iterable<readonly [string, string]>): ReadProperties {
-  const properties = Object.create(null) as RawProperties;
-  const notes: SettingsNote[] = [];
+function canonical(pairs: Iterable<readonly [string, string | undefined]>): ReadProperties {
+  const given = new Map<PropertyName, string | undefined>();
+  const notes = new Map<string, SettingsNote>();
   const unknown: string[] = [];
   for (const [name, value] of pairs) {
     const property = findProperty(name);
@@ -90,18 +94,17 @@ function canonical(pairs: Iterable<readonly [string, string]>): ReadProperties {
       unknown.push(name);
       continue;
     }
-    if (properties[property.name] !== undefined) {
-      notes.push({
-        property: property.name,
-        text: `${property.name} is given more than once; the last value counts.`,
-      });
-    }
-    if (isAlias(property, name))
-      notes.push({ property: property.name, text: `${name.trim()} is read as ${property.name}.` });
-    properties[property.name] = value;
+    const note = (text: string): void => {
+      notes.set(text, { property: property.name, text });
+    };
+    if (given.has(property.name)) note(`${property.name} is given more than once; the last value counts.`);
+    if (isAlias(property, name)) note(`${printable(name.trim())} is read as ${property.name}.`);
+    given.set(property.name, value);
   }
   if (unknown.length > 0) throw unknownProperties(unknown);
-  return { properties, notes };
+  const set = [...given].filter(([, value]) => value !== undefined);
+  const properties = Object.assign(Object.create(null), Object.fromEntries(set)) as RawProperties;
+  return { properties, notes: [...notes.values()] };
 }
 
 function isAlias(property: Property, name: string): boolean {
@@ -109,17 +112,20 @@ function isAlias(property: Property, name: string): boolean {
   return bare(name) !== bare(property.name);
 }
 
-const SHOWN_UNKNOWN = 20;
-const LONGEST_SHOWN_NAME = 64;
+const MOST_SHOWN_NAMES = 20;
+
+/** `name` where it looks like one; anything else may be an address with a password, or a piece of a value. */
+function shown(name: string): string {
+  return /^[\p{L}\p{N}_. -]{1,64}$/u.test(name) ? name : '(text that is no name)';
+}
 
 function unknownProperties(unknown: readonly string[]): ConnectorError {
-  const names = unknown.slice(0, SHOWN_UNKNOWN).map((name) => {
-    const shown = name.slice(0, LONGEST_SHOWN_NAME);
-    const meant = suggestion(shown);
-    return meant ? `${shown} (did you mean ${meant}?)` : shown;
+  const properties = unknown.slice(0, MOST_SHOWN_NAMES).map(shown);
+  const names = properties.map((name) => {
+    const meant = suggestion(name);
+    return meant === undefined ? name : `${name} (did you mean ${meant}?)`;
   });
-  if (unknown.length > SHOWN_UNKNOWN) names.push(`and ${String(unknown.length - SHOWN_UNKNOWN)} more`);
-  const properties = unknown.slice(0, SHOWN_UNKNOWN).map((name) => name.slice(0, LONGEST_SHOWN_NAME));
+  if (unknown.length > MOST_SHOWN_NAMES) names.push(`and ${String(unknown.length - MOST_SHOWN_NAMES)} more`);
   return new ConnectorError('UNKNOWN_PROPERTY', { names: names.join(', ') }, { properties });
 }
 
@@ -137,14 +143,14 @@ function malformed(problem: string, offset: number): ConnectorError {
 }
 
 /** Offset of the first U+0000 or half of a surrogate pair, or -1. */
-function firstUnusableCharacter(text: string): number {
+export function firstUnusableCharacter(text: string): number {
   return text.search(/[\0\p{Surrogate}]/u);
 }
 
 const BLANK = /[ \t\r\n]/;
 const CLOSING: Readonly<Record<string, string>> = { '"': '"', "'": "'", '{': '}' };
 
-function* pairsOf(text: string): Generator<[string, string]> {
+function* pairsOf(text: string): Generator<[string, string | undefined]> {
   let at = text.startsWith('\ufeff') ? 1 : 0;
   while (at < text.length) {
     if (text[at] === ';' || BLANK.test(text.charAt(at))) {
@@ -153,26 +159,19 @@ function* pairsOf(text: string): Generator<[string, string]> {
     }
     const name = readName(text, at);
     const value = readValue(text, name.end);
-    if (value.text !== undefined) yield [name.text, value.text];
+    yield [name.text, value.text];
     at = value.end;
   }
 }
 
 function readName(text: string, start: number): { text: string; end: number } {
-  let name = '';
-  for (let at = start; at < text.length; at += 1) {
-    const character = text.charAt(at);
-    if (character === ';') break;
-    if (character !== '=') name += character;
-    else if (text[at + 1] === '=') {
-      name += '=';
-      at += 1;
-    } else {
-      if (name.trim() === '') throw malformed('a name is missing before =', at);
-      return { text: name.trim(), end: at + 1 };
-    }
-  }
-  throw malformed('a name has no = behind it', start);
+  let at = start;
+  while (text[at] === '=' ? text[at + 1] === '=' : at < text.length && text[at] !== ';')
+    at += text[at] === '=' ? 2 : 1;
+  if (text[at] !== '=') throw malformed('a name has no = behind it', start);
+  const name = text.slice(start, at).replaceAll('==', '=').trim();
+  if (name === '') throw malformed('a name is missing before =', at);
+  return { text: name, end: at + 1 };
 }
 
 function readValue(text: string, start: number): { text: string | undefined; end: number } {

@@ -53,6 +53,11 @@ interface PropertyFacts {
 
 const WITH_SECRET: PropertyCondition = { property: 'AuthScheme', in: ['AzureServicePrincipal'] };
 const WITH_CERTIFICATE: PropertyCondition = { property: 'AuthScheme', in: ['AzureServicePrincipalCert'] };
+const CAN_HAVE_SECRET: PropertyCondition = { property: 'AuthScheme', in: [...WITH_SECRET.in, 'AzureAD'] };
+const CAN_HAVE_CERTIFICATE: PropertyCondition = {
+  property: 'AuthScheme',
+  in: [...WITH_CERTIFICATE.in, 'AzureAD'],
+};
 
 /** Longest time a timer of Node.js can wait, in whole seconds (2^31 - 1 ms). */
 const TIMER_SECONDS = 2_147_483;
@@ -179,7 +184,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     required: WITH_SECRET,
-    visibleWhen: WITH_SECRET,
+    visibleWhen: CAN_HAVE_SECRET,
     help: 'Value of a client secret of the app registration (not the secret id).',
   },
   {
@@ -189,7 +194,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     required: WITH_CERTIFICATE,
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: CAN_HAVE_CERTIFICATE,
     help: 'Certificate with its private key: the path of a PFX or PEM file, or the content itself (PEM text or base64).',
   },
   {
@@ -199,7 +204,7 @@ export const PROPERTIES = [
     kind: 'choice',
     choices: ['AUTO', 'PFXFILE', 'PFXBLOB', 'PEMKEY_FILE', 'PEMKEY_BLOB'],
     default: 'AUTO',
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: CAN_HAVE_CERTIFICATE,
     help: 'What OAuthJWTCert holds: a file or a blob, PFX (PKCS#12) or PEM. AUTO looks at the content.',
   },
   {
@@ -208,7 +213,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'text',
     secret: true,
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: CAN_HAVE_CERTIFICATE,
     help: 'Password of the PFX file or of the encrypted private key.',
   },
   {
@@ -217,7 +222,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'text',
     default: '*',
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: CAN_HAVE_CERTIFICATE,
     help: 'Which certificate of the store: a subject (CN=…), a part of one, or * for the one that is valid longest.',
   },
   {

@@ -2,6 +2,7 @@ import { readFileSync, statSync, type Stats } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { ConnectorError, type ErrorCode, type ErrorDetails } from '../errors.js';
 import {
+  firstUnusableCharacter,
   readConnectionString,
   readPropertyObject,
   type RawProperties,
@@ -123,7 +124,7 @@ function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedS
   return {
     settings: deepFreeze(settings),
     effective: effectiveProperties(values, scheme),
-    notes: read.notes,
+    notes: [...read.notes, ...contradictions(values, scheme)],
   };
 }
 
@@ -256,6 +257,19 @@ function schemeOf(values: ValueReader): Scheme {
   return certificate ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
 }
 
+/** What was given and does not act as it says. */
+function contradictions(values: ValueReader, scheme: Scheme): SettingsNote[] {
+  const notes: SettingsNote[] = [];
+  const given = values.choice('AuthScheme');
+  if (given !== undefined && given !== scheme)
+    notes.push({ property: 'AuthScheme', text: `AuthScheme ${given} is read as ${scheme}.` });
+  for (const { name, visibleWhen } of PROPERTIES as readonly Property[]) {
+    if (visibleWhen && values.has(name) && !holds(visibleWhen, { AuthScheme: scheme }))
+      notes.push({ property: name, text: `${name} has no effect with ${scheme}.` });
+  }
+  return notes;
+}
+
 function build(values: ValueReader, scheme: Scheme): Settings {
   values.choice('InitiateOAuth');
   values.choice('OAuthGrantType');
@@ -320,7 +334,7 @@ function credentialOf(values: ValueReader, scheme: Scheme): CredentialSettings {
 const NO_CONTROL = 'must not hold control characters';
 
 function isPrintable(text: string): boolean {
-  return !/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text);
+  return !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);
 }
 
 function hostOf(values: ValueReader): string {
@@ -384,7 +398,8 @@ function expandReference(name: PropertyName, value: string, sources: SettingsSou
   if (value.startsWith('@file:')) return readTextFile(name, value.slice(6), sources).replace(/\r?\n$/, '');
   if (value.startsWith('@env:')) {
     const variable = value.slice(5);
-    const found = (sources.environment ?? process.env)[variable];
+    const environment = sources.environment ?? process.env;
+    const found = Object.hasOwn(environment, variable) ? environment[variable] : undefined;
     if (found === undefined || found === '') {
       throw settingsError('PROPERTY_VARIABLE_MISSING', { property: name, variable }, [name]);
     }
@@ -396,7 +411,10 @@ function expandReference(name: PropertyName, value: string, sources: SettingsSou
 function readTextFile(name: PropertyName, path: string, sources: SettingsSources): string {
   const read = sources.readFile ?? readSmallFile;
   try {
-    return read(path);
+    const text = read(path).replace(/^\ufeff/, '');
+    if (text.trim() === '') throw Object.assign(new Error(), { code: 'empty' });
+    if (firstUnusableCharacter(text) >= 0) throw Object.assign(new Error(), { code: 'not text in UTF-8' });
+    return text;
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw settingsError('PROPERTY_FILE_UNREADABLE', { property: name, reason }, [name]);

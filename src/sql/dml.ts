@@ -2,7 +2,10 @@ import { ConnectorError } from '../errors.js';
 import { quoteIdentifier, quoteTable } from './identifier.js';
 import { MOST_PARAMETERS, statement, type Statement } from './statement.js';
 
-/** A row to write: column name to value. A column that a row leaves out gets its default. */
+/**
+ * A row to write: column name to value. A column that a row leaves out (or gives as undefined) gets
+ * its default, or stays as it is where an upsert updates.
+ */
 export type InputRow = Readonly<Record<string, unknown>>;
 
 /** Where and what to insert. */
@@ -29,19 +32,38 @@ export function insertStatements(operation: string, input: InsertInput): Stateme
   return writeStatements(operation, input, () => '');
 }
 
-/** `INSERT … ON CONFLICT (…) DO UPDATE` statements for all rows (PostgreSQL documentation, INSERT). */
+/**
+ * `INSERT … ON CONFLICT (…) DO UPDATE` statements for all rows (PostgreSQL documentation, INSERT).
+ * Rows with the same columns share statements; a column is updated only by rows that give it.
+ */
 export function upsertStatements(operation: string, input: UpsertInput): Statement[] {
   const { conflictColumns, skipUnchanged = false } = input;
-  return writeStatements(operation, input, (columns) => {
+  const conflict = (columns: readonly string[]): string => {
     const absent = conflictColumns.filter((column) => !columns.includes(column));
-    if (absent.length > 0) throw invalid(operation, `no row has the conflict column ${absent.join(', ')}`);
+    if (absent.length > 0) throw invalid(operation, `a row lacks the conflict column ${absent.join(', ')}`);
     const changed = columns.filter((column) => !conflictColumns.includes(column)).map(quoteColumn);
     const target = `on conflict (${conflictColumns.map(quoteColumn).join(', ')})`;
     if (changed.length === 0) return ` ${target} do nothing`;
     const assignments = changed.map((column) => `${column} = excluded.${column}`).join(', ');
     const condition = skipUnchanged ? ` where ${differs(changed)}` : '';
     return ` ${target} do update set ${assignments}${condition}`;
-  });
+  };
+  return byColumns(input.rows).flatMap((rows) => writeStatements(operation, { ...input, rows }, conflict));
+}
+
+function byColumns(rows: readonly InputRow[]): InputRow[][] {
+  const groups = new Map<string, InputRow[]>();
+  for (const row of rows) {
+    const columns = columnsOf(row).sort().join('\0');
+    const group = groups.get(columns);
+    if (group) group.push(row);
+    else groups.set(columns, [row]);
+  }
+  return [...groups.values()];
+}
+
+function columnsOf(row: InputRow): string[] {
+  return Object.keys(row).filter((column) => row[column] !== undefined);
 }
 
 // The table is aliased so that its name need not be repeated with its schema.
@@ -55,7 +77,7 @@ function writeStatements(
   input: InsertInput,
   conflict: (columns: readonly string[]) => string,
 ): Statement[] {
-  const columns = [...new Set(input.rows.flatMap((row) => Object.keys(row)))];
+  const columns = [...new Set(input.rows.flatMap(columnsOf))];
   if (input.rows.length === 0) return [];
   if (columns.length === 0) throw invalid(operation, 'the rows have no columns');
   const into = `insert into ${quoteTable(input.table, input.schema)} as target (${columns.map(quoteColumn).join(', ')})`;

@@ -3,16 +3,23 @@ import { ConnectorError } from '../errors.js';
 /** PostgreSQL cuts longer names without a sign (documentation, section 4.1.1). */
 const LONGEST_NAME_BYTES = 63;
 
+type NameKind = 'schema' | 'table' | 'column' | 'role';
+
 /**
  * `name` as a quoted identifier, whatever it holds.
  *
  * @throws ConnectorError IDENTIFIER_INVALID when it is empty, over 63 bytes of UTF-8, or holds
  *   U+0000 or half of a surrogate pair
  */
-export function quoteIdentifier(name: string, kind: 'schema' | 'table' | 'column' | 'role'): string {
+export function quoteIdentifier(name: string, kind: NameKind): string {
+  requireName(name, kind);
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Throws IDENTIFIER_INVALID where {@link quoteIdentifier} does. */
+export function requireName(name: string, kind: NameKind): void {
   const problem = problemOf(name);
   if (problem !== undefined) throw new ConnectorError('IDENTIFIER_INVALID', { kind, problem });
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /** `schema` (when given) and `table`, quoted; a dot inside a name is part of that name. */

@@ -1,4 +1,4 @@
-import { quoteLiteral } from './identifier.js';
+import { quoteLiteral, requireName } from './identifier.js';
 
 /** The application that a database role is to be made for. */
 export interface RolePrincipal {
@@ -16,8 +16,11 @@ export interface RolePrincipal {
  * The statement by which an Entra administrator of Azure Database for PostgreSQL, connected to
  * the database `postgres`, makes the role of an application: neither an administrator nor bound
  * to multi-factor authentication.
+ *
+ * @throws ConnectorError IDENTIFIER_INVALID when no role can have that name
  */
 export function createRoleSql({ role, objectId }: RolePrincipal): string {
+  requireName(role, 'role');
   const name = quoteLiteral(role);
   return objectId === undefined
     ? `select * from pgaadauth_create_principal(${name}, false, false);`

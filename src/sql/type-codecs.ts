@@ -8,6 +8,7 @@ export const TYPE_OIDS = {
   timestampArray: 1115,
   timestamptzArray: 1185,
   intervalArray: 1187,
+  numericArray: 1231,
 } as const;
 
 /**

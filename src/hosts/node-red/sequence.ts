@@ -1,0 +1,58 @@
+import { systemClock, type Row } from '../../index.js';
+import type { FlowMessage, NodeRedApi } from './node-red-api.js';
+
+/** The members of a message sequence, as Node-RED's split and join nodes define them. */
+interface Parts {
+  readonly id: string;
+  readonly index: number;
+  readonly type: 'array';
+  /** Rows of a full batch. */
+  readonly len: number;
+  /** Messages of the sequence; known, and given, with the last one. */
+  readonly count?: number;
+}
+
+type BatchMessage = FlowMessage & { payload: unknown; parts: Parts; complete: true | undefined };
+
+/**
+ * One message per batch, each a fresh copy of `input` with the rows as payload; the last one says
+ * how many there were and `complete`. No rows at all are one message with an empty payload. As
+ * after a split node, a batch of size 1 is the row itself.
+ */
+export async function* batchMessages(
+  RED: NodeRedApi,
+  input: FlowMessage,
+  batches: AsyncIterable<Row[]>,
+  batchSize: number,
+): AsyncGenerator<BatchMessage, void, undefined> {
+  const id = RED.util.generateId();
+  const messageOf = (rows: Row[], index: number, last: boolean): BatchMessage => ({
+    ...copyWithoutPayload(RED, input),
+    payload: batchSize === 1 && rows.length === 1 ? rows[0] : rows,
+    parts: { id, index, type: 'array', len: batchSize, ...(last && { count: index + 1 }) },
+    complete: last ? true : undefined,
+  });
+  let index = 0;
+  let held: Row[] | undefined;
+  for await (const rows of batches) {
+    if (held) {
+      yield messageOf(held, index, false);
+      index += 1;
+      await nextTurn();
+    }
+    held = rows;
+  }
+  yield messageOf(held ?? [], index, true);
+}
+
+// Copies of rows, or of an outer sequence, must not travel along.
+function copyWithoutPayload(RED: NodeRedApi, input: FlowMessage): FlowMessage {
+  return RED.util.cloneMessage({ ...input, payload: undefined, parts: undefined, complete: undefined });
+}
+
+// Node-RED knows no back-pressure: what follows in the flow gets its turn between two batches.
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.after(0, resolve);
+  });
+}

@@ -1,0 +1,162 @@
+import { expect } from 'chai';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { startSandbox, type Sandbox } from '#sandbox/index.js';
+import { renderManifest } from '#src/index.js';
+import { shell, type ShellRun } from '../../support/shell.js';
+
+describe('pg-entra', function () {
+  this.timeout(20_000);
+  let sandbox: Sandbox;
+
+  before(async () => {
+    sandbox = await startSandbox();
+  });
+  after(() => sandbox.close());
+  beforeEach(() => {
+    sandbox.control.reset();
+  });
+
+  const connected = (args: readonly string[], input?: string): Promise<ShellRun> =>
+    shell(args, {
+      environment: { PG_ENTRA_CONNECTION: sandbox.connections.secret },
+      ...(input !== undefined && { input }),
+    });
+
+  it('spec prints connector.json', async () => {
+    expect((await shell(['spec'])).out).to.equal(renderManifest());
+  });
+
+  it('properties lists each property with its meaning, errors each code', async () => {
+    expect((await shell(['properties'])).out).to.match(
+      /^OAuthClientSecret .*yes .*Value of a client secret/m,
+    );
+    expect((await shell(['errors'])).out).to.match(
+      /^WRONG_CLIENT_SECRET +POSTGRESQL:AUTHENTICATION +false +3$/m,
+    );
+    expect((await shell(['errors', 'wrong_client_secret'])).out).to.include(
+      'What to do: Set OAuthClientSecret',
+    );
+    expect((await shell(['properties', '--format', 'json'])).out).to.include('"airbyte_secret": true');
+  });
+
+  it('explain masks secrets and says where each value came from', async () => {
+    const { out, exitCode } = await connected(['explain']);
+    expect(exitCode).to.equal(0);
+    expect(out).to.match(/^OAuthClientSecret +\*\*\* +given/m);
+    expect(out).to.match(/^Port +\d+ +given/m);
+    expect(out).to.match(/^PoolMaxSize +10 +default/m);
+    expect(out).not.to.include(sandbox.clientSecret);
+  });
+
+  it('token shows the claims, and the token itself only when asked', async () => {
+    const plain = await connected(['token']);
+    expect(plain.out)
+      .to.match(new RegExp(`^objectId +${sandbox.objectId}$`, 'm'))
+      .and.not.match(/eyJ/);
+    const claims = JSON.parse((await connected(['token', '--claims'])).out) as Record<string, unknown>;
+    expect(claims).to.include({ tenantId: sandbox.tenantId, applicationId: sandbox.clientId });
+    expect((await connected(['token', '--raw'])).out).to.match(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    expect((await connected(['token', '--raw', '--claims'])).exitCode).to.equal(2);
+  });
+
+  it('role-sql prints a statement that really creates the role', async () => {
+    const { out } = await connected(['role-sql']);
+    expect(out).to.include(
+      `pgaadauth_create_principal_with_oid('${sandbox.role}', '${sandbox.objectId}', 'service', false, false)`,
+    );
+    const app = await sandbox.addApplication({ displayName: "o'brien" });
+    const connection = `Server=x;Database=y;User=o'brien;AzureTenant=contoso.example;OAuthClientId=a;OAuthClientSecret=@env:HOME`;
+    const printed = await shell(['role-sql', '--object-id', app.objectId, '--connection', connection]);
+    await sandbox.query(printed.out, [], { database: 'postgres' });
+    const [role] = await sandbox.query('select rolname from pg_roles where rolname = $1', ["o'brien"]);
+    expect(role).to.deep.equal({ rolname: "o'brien" });
+  });
+
+  it('run takes SQL and parameters from options, in every format', async () => {
+    const args = [
+      'run',
+      'select',
+      '--sql',
+      'select $1::text as a, 2 as b, null as c',
+      '--parameter',
+      'x,"y"',
+    ];
+    const json = JSON.parse((await connected(args)).out) as Record<string, unknown>;
+    expect(json['rows']).to.deep.equal([{ a: 'x,"y"', b: 2, c: null }]);
+    expect((await connected([...args, '--format', 'csv'])).out).to.equal('a,b,c\r\n"x,""y""",2,\r\n');
+    expect((await connected([...args, '--format', 'ndjson'])).out).to.equal(
+      '{"a":"x,\\"y\\"","b":2,"c":null}\n',
+    );
+    expect((await connected([...args, '--format', 'table'])).out).to.match(
+      /^a +b +c\n[- ]+\nx,"y" +2\n1 rows, 1 affected\n$/,
+    );
+  });
+
+  it('run reads the input of an operation from standard input', async () => {
+    await connected(['run', 'execute', '--sql', 'create table shell_rows (id int primary key, bytes bytea)']);
+    const input = JSON.stringify({
+      table: 'shell_rows',
+      rows: [{ id: 1, bytes: '\\x00ff' }],
+      returning: ['bytes'],
+    });
+    const { out } = await connected(['run', 'insert', '--input', '-'], input);
+    expect(JSON.parse(out)).to.deep.include({ affectedRows: 1, rows: [{ bytes: '\\x00ff' }] });
+  });
+
+  const WRONG: readonly (readonly [
+    title: string,
+    args: readonly string[],
+    exitCode: number,
+    words: string,
+  ])[] = [
+    ['an unknown command', ['tset'], 2, 'Did you mean test?'],
+    ['an unknown option', ['test', '--colour'], 2, "unknown option '--colour'"],
+    ['no connection', ['test'], 2, 'PG_ENTRA_CONNECTION'],
+    ['two connections', ['test', '--connection', 'a=b', '--connection-file', 'x'], 2, 'not both'],
+    ['a missing file', ['test', '--connection-file', 'nowhere'], 2, 'ENOENT'],
+    ['a wrong verbosity', ['test', '--verbosity', '9'], 2, 'Must be 1 to 5'],
+    ['a wrong format', ['errors', '--format', 'xml'], 2, 'json, ndjson, csv, table'],
+    ['an unknown error code', ['errors', 'NOPE'], 2, 'There is no error NOPE'],
+  ];
+  for (const [title, args, exitCode, words] of WRONG) {
+    it(`${title} is wrong usage`, async () => {
+      const run = await shell(args);
+      expect(run.exitCode).to.equal(exitCode);
+      expect(run.err).to.include(words);
+    });
+  }
+
+  it('an SQL error exits with 1, in words or as JSON', async () => {
+    const words = await connected(['run', 'select', '--sql', 'selec']);
+    expect(words.exitCode).to.equal(1);
+    expect(words.err).to.include('SYNTAX_ERROR').and.include('SQLSTATE 42601');
+    const json = await connected(['run', 'select', '--sql', 'selec', '--format', 'json']);
+    expect(JSON.parse(json.err)).to.include({
+      type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+      code: 'SYNTAX_ERROR',
+      sqlState: '42601',
+      retryable: false,
+    });
+  });
+
+  it('warns of a secret on the command line, naming the property and not the value', async () => {
+    const { err } = await shell(['test', '--connection', sandbox.connections.secret]);
+    expect(err).to.include('OAuthClientSecret').and.not.include(sandbox.clientSecret);
+    const quiet = await shell(['test', '--connection-file', 'c'], {
+      files: { c: `${sandbox.connections.secret}\n` },
+    });
+    expect(quiet).to.include({ exitCode: 0, err: '' });
+  });
+
+  it('works as a program: output, exit code, and an end of its own', async () => {
+    const program = new URL('../../../../dist/hosts/cli/main.js', import.meta.url).pathname;
+    const env = { ...process.env, PG_ENTRA_CONNECTION: sandbox.connections.certificatePfx };
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [decodeURIComponent(program), 'run', 'select', '--sql', 'select 1 as one'],
+      { env },
+    );
+    expect(JSON.parse(stdout)).to.have.deep.property('rows', [{ one: 1 }]);
+  });
+});
