@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** Time and chance, injected so that tests neither sleep nor depend on luck. */
 export interface Clock {
   /** Milliseconds since the epoch, as the machine believes: for dates that others set or read. */
@@ -58,6 +60,8 @@ export function deadline(
     controller.abort(outer?.reason);
   };
   if (outer?.aborted) follow();
+  // One signal may end any number of waits at once; that is no leak.
+  if (outer) setMaxListeners(0, outer);
   outer?.addEventListener('abort', follow, { once: true });
   const cancel =
     timeoutMs > 0 ? clock.after(timeoutMs, () => controller.abort(onTimeout())) : (): void => undefined;

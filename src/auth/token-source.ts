@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
@@ -94,6 +95,7 @@ class SharedTokenSource implements TokenSource {
 
   constructor(options: TokenSourceOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#closing.signal);
   }
 
   get(signal?: AbortSignal): AccessToken | Promise<AccessToken> {

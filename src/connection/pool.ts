@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.js';
 import { ConnectorError, isConnectorError } from '../errors.js';
 
@@ -58,6 +59,7 @@ export class Pool<T extends Poolable> {
 
   constructor(options: PoolOptions<T>) {
     this.#options = options;
+    setMaxListeners(0, this.#closing.signal);
   }
 
   counts(): PoolCounts {

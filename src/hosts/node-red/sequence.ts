@@ -12,7 +12,7 @@ interface Parts {
   readonly count?: number;
 }
 
-type BatchMessage = FlowMessage & { payload: unknown; parts: Parts; complete: true | undefined };
+type BatchMessage = FlowMessage & { payload: unknown; parts: Parts; complete?: true };
 
 /**
  * One message per batch, each a fresh copy of `input` with the rows as payload; the last one says
@@ -30,7 +30,7 @@ export async function* batchMessages(
     ...copyWithoutPayload(RED, input),
     payload: batchSize === 1 && rows.length === 1 ? rows[0] : rows,
     parts: { id, index, type: 'array', len: batchSize, ...(last && { count: index + 1 }) },
-    complete: last ? true : undefined,
+    ...(last && { complete: true }),
   });
   let index = 0;
   let held: Row[] | undefined;
@@ -45,9 +45,14 @@ export async function* batchMessages(
   yield messageOf(held ?? [], index, true);
 }
 
-// Copies of rows, or of an outer sequence, must not travel along.
+// Rows of the input are not copied for each batch, and an outer sequence ends here: a join node
+// takes the mere presence of `complete` for the end.
 function copyWithoutPayload(RED: NodeRedApi, input: FlowMessage): FlowMessage {
-  return RED.util.cloneMessage({ ...input, payload: undefined, parts: undefined, complete: undefined });
+  const rest = { ...input };
+  delete rest.payload;
+  delete rest['parts'];
+  delete rest['complete'];
+  return RED.util.cloneMessage(rest);
 }
 
 // Node-RED knows no back-pressure: what follows in the flow gets its turn between two batches.

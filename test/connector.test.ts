@@ -1,0 +1,288 @@
+import { expect } from 'chai';
+import { startSandbox, type Sandbox } from '#sandbox/index.js';
+import { createConnector, testConnection, tokenPassword, type Connector } from '#src/connector.js';
+import { ConnectorError } from '#src/errors.js';
+import { formatConnectionString, parseConnectionString } from '#src/settings/connection-string.js';
+import { failure } from './support/failure.js';
+import { recordingLogger } from './support/log.js';
+
+describe('connector', function () {
+  this.timeout(20_000);
+  let sandbox: Sandbox;
+  const open: Connector[] = [];
+
+  before(async () => {
+    sandbox = await startSandbox();
+  });
+  after(() => sandbox.close());
+  beforeEach(() => {
+    sandbox.control.reset();
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((connector) => connector.close()));
+  });
+
+  function connect(
+    changes: Record<string, string> = {},
+    options: Parameters<typeof createConnector>[1] = {},
+  ): Connector {
+    const connector = createConnector(
+      { ...parseConnectionString(sandbox.connections.secret), ...changes },
+      options,
+    );
+    open.push(connector);
+    return connector;
+  }
+
+  const backends = async (): Promise<unknown> => {
+    const [row] = await sandbox.query(
+      `select count(*)::int as all, count(*) filter (where state = 'active')::int as active from pg_stat_activity where usename = $1`,
+      [sandbox.role],
+    );
+    return row;
+  };
+
+  for (const kind of ['secret', 'certificatePem', 'certificatePfx'] as const) {
+    it(`C-01 makes 1 discovery and 1 token request for 1,000 cold callers with ${kind}`, async () => {
+      const password = tokenPassword(sandbox.connections[kind]);
+      const tokens = await Promise.all(Array.from({ length: 1_000 }, () => password()));
+      expect(new Set(tokens).size).to.equal(1);
+      expect(sandbox.control.requests().map((request) => request.kind)).to.deep.equal(['discovery', 'token']);
+    });
+  }
+
+  it('does nothing until an operation needs it, and then shares what it opened', async () => {
+    const connector = connect();
+    expect(connector.health()).to.deep.equal({
+      token: { state: 'none', obtained: 0, failed: 0 },
+      pool: { idle: 0, inUse: 0, opening: 0, waiting: 0 },
+      sessionsOpened: 0,
+    });
+    await Promise.all(Array.from({ length: 40 }, () => connector.execute('select', { sql: 'select 1' })));
+    const { token, pool, sessionsOpened } = connector.health();
+    expect(token).to.include({ state: 'valid', obtained: 1, failed: 0 });
+    expect(token.expiresInSeconds).to.be.within(3_590, 3_599);
+    expect(pool).to.include({ inUse: 0, waiting: 0 });
+    expect(sessionsOpened).to.be.at.most(10);
+  });
+
+  it('D-12 H-18 can be made while everything is down, and recovers by itself', async () => {
+    sandbox.control.addFaults({
+      action: 'refuse',
+      code: 90033,
+      status: 400,
+      error: 'invalid_request',
+      kind: 'token',
+    });
+    const connector = connect();
+    await failure(
+      connector.execute('select', { sql: 'select 1' }),
+      'POSTGRESQL:AUTHENTICATION',
+      'TOKEN_REQUEST_REFUSED',
+    );
+    expect(connector.health().token.failure?.code).to.equal('TOKEN_REQUEST_REFUSED');
+    await untilTrue(async () => {
+      const result = await connector.execute('select', { sql: 'select 1' }).catch(() => undefined);
+      return result?.rows.length === 1;
+    });
+    expect(connector.health().token).not.to.have.property('failure');
+  });
+
+  it('B-17 an abort ends the statement at the server and frees the place', async () => {
+    const connector = connect({ PoolMaxSize: '1' });
+    const leaving = new AbortController();
+    const running = connector.execute('select', { sql: 'select pg_sleep(30)' }, { signal: leaving.signal });
+    await untilTrue(
+      async () =>
+        (await sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)).length ===
+        1,
+    );
+    leaving.abort();
+    await failure(running, 'POSTGRESQL:CANCELLED', 'CANCELLED');
+    expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+    await untilTrue(
+      async () =>
+        (await sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)).length ===
+        0,
+    );
+  });
+
+  it('B-14 a statement over its Timeout is OPERATION_TIMEOUT and does not run on', async () => {
+    const connector = connect({ Timeout: '1' });
+    await failure(
+      connector.execute('select', { sql: 'select pg_sleep(30)' }),
+      'POSTGRESQL:QUERY_TIMEOUT',
+      'OPERATION_TIMEOUT',
+    );
+    await untilTrue(
+      async () =>
+        (await sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)).length ===
+        0,
+    );
+  });
+
+  it('N-14 B-04 a write whose answer is lost is OUTCOME_UNKNOWN, a read CONNECTION_LOST', async () => {
+    const connector = connect();
+    const lost = async (operation: string): Promise<unknown> => {
+      const running = connector.execute(operation, { sql: `select pg_sleep(30) as ${operation}` });
+      running.catch(() => undefined);
+      await untilTrue(
+        async () =>
+          (
+            await sandbox.query(`select 1 from pg_stat_activity where state = 'active' and query like $1`, [
+              `%pg_sleep% as ${operation}`,
+            ])
+          ).length === 1,
+      );
+      sandbox.control.dropSessions();
+      return running;
+    };
+    await failure(lost('select'), 'POSTGRESQL:CONNECTIVITY', 'CONNECTION_LOST');
+    await failure(lost('execute'), 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
+  });
+
+  it('B-01 a restart of the database between two messages is no error', async () => {
+    const connector = connect();
+    await connector.execute('select', { sql: 'select 1' });
+    await sandbox.control.restartPostgres();
+    await untilTrue(() => Promise.resolve(connector.health().pool.idle === 0));
+    expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+  });
+
+  it('B-11 a session left in a transaction is not lent again', async () => {
+    const connector = connect({ PoolMaxSize: '1' });
+    await connector.execute('execute', { sql: 'begin' });
+    await connector.execute('execute', { sql: 'create table left_open (id int)' });
+    const [row] = await sandbox.query(`select to_regclass('left_open') is not null as committed`);
+    expect(row).to.deep.equal({ committed: true });
+    expect(connector.health().sessionsOpened).to.equal(2);
+  });
+
+  it('B-21 leaving a stream early keeps the session for the next', async () => {
+    const connector = connect({ PoolMaxSize: '1' });
+    for await (const batch of connector.stream(
+      'select',
+      { sql: 'select generate_series(1, 1000000) as n' },
+      { batchSize: 10 },
+    )) {
+      expect(batch).to.have.length(10);
+      break;
+    }
+    expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+    expect(connector.health().sessionsOpened).to.equal(1);
+  });
+
+  it('streams many rows in batches without keeping them', async () => {
+    const connector = connect();
+    let rows = 0;
+    let batches = 0;
+    for await (const batch of connector.stream('select', {
+      sql: 'select n, repeat($1, 100) as filler from generate_series(1, 200000) n',
+      parameters: ['x'],
+    })) {
+      rows += batch.length;
+      batches += 1;
+    }
+    expect({ rows, batches }).to.deep.equal({ rows: 200_000, batches: 200 });
+  });
+
+  it('B-18 close is idempotent, leaves no backend, and later calls fail typed', async () => {
+    const connector = connect();
+    await Promise.all(Array.from({ length: 5 }, () => connector.execute('select', { sql: 'select 1' })));
+    await Promise.all([connector.close(), connector.close()]);
+    await connector.close();
+    await untilTrue(async () => ((await backends()) as { all: number }).all === 0);
+    await failure(
+      connector.execute('select', { sql: 'select 1' }),
+      'POSTGRESQL:SETTINGS',
+      'CONNECTOR_CLOSED',
+    );
+  });
+
+  it('reports events to the logger, warnings of the settings first, and survives a logger that throws', async () => {
+    const logger = recordingLogger();
+    const connector = connect({ Host: 'localhost' }, { logger });
+    await connector.execute('select', { sql: 'select 1' });
+    expect(logger.lines[0]).to.include('warn settings.warning');
+    expect(logger.lines.map((line) => line.split(' ')[1])).to.include.members([
+      'token.obtained:',
+      'session.opened:',
+      'operation.completed:',
+    ]);
+    const broken = (): never => {
+      throw new Error('disk full');
+    };
+    const careless = connect({}, { logger: { error: broken, warn: broken, info: broken, debug: broken } });
+    expect((await careless.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+  });
+
+  it('tests itself without disturbing its own token and sessions', async () => {
+    const connector = connect();
+    await connector.execute('select', { sql: 'select 1' });
+    const report = await connector.test();
+    expect(report.ok).to.equal(true);
+    expect(connector.health().sessionsOpened).to.equal(1);
+  });
+
+  it('testConnection never throws, whatever it is given', async () => {
+    for (const properties of [
+      '',
+      '=',
+      ';;;',
+      'Server',
+      'x'.repeat(2_000_000),
+      { Server: Symbol('x') },
+      { Server: 1n },
+    ]) {
+      const report = await testConnection(properties as string);
+      expect(report.ok).to.equal(false);
+      expect(report.stages[0]).to.have.nested.property('error.type', 'POSTGRESQL:SETTINGS');
+      expect(report.stages.slice(1).every(({ status }) => status === 'skipped')).to.equal(true);
+    }
+  });
+
+  it('an abort ends a test at the stage where it was', async () => {
+    sandbox.control.addFaults({ action: 'hang', times: 'always' });
+    const leaving = new AbortController();
+    const testing = testConnection(sandbox.connections.secret, { signal: leaving.signal });
+    await untilTrue(() => Promise.resolve(sandbox.control.requests().some(({ kind }) => kind === 'token')));
+    leaving.abort(new ConnectorError('CANCELLED', {}));
+    const report = await testing;
+    expect(report.stages.find(({ status }) => status === 'failed'))
+      .to.include({ name: 'token' })
+      .and.have.nested.property('error.code', 'CANCELLED');
+  });
+
+  it('keeps two connectors of different identities apart in one memory location', async () => {
+    const app = await sandbox.addApplication({ displayName: 'other app', role: 'other app' });
+    const shared = { OAuthSettingsLocation: 'memory://one-for-both' };
+    const first = connect(shared);
+    const second = connect({
+      ...shared,
+      User: 'other app',
+      OAuthClientId: app.clientId,
+      OAuthClientSecret: app.clientSecret,
+    });
+    const third = connect(shared);
+    const who = async (connector: Connector): Promise<unknown> =>
+      (await connector.execute('select', { sql: 'select current_user as who' })).rows[0]?.['who'];
+    expect(await Promise.all([who(first), who(second), who(third)])).to.deep.equal([
+      sandbox.role,
+      'other app',
+      sandbox.role,
+    ]);
+    expect(sandbox.control.tokenRequestCount()).to.equal(2);
+  });
+
+  it('reads back what formatConnectionString writes', async () => {
+    const text = formatConnectionString(parseConnectionString(sandbox.connections.certificatePfx));
+    const connector = createConnector(text);
+    open.push(connector);
+    expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+  });
+});
+
+/** Asks again, turn by turn of the event loop, until `holds`; mocha's own limit ends it. */
+async function untilTrue(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
+}
