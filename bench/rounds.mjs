@@ -1,0 +1,45 @@
+/** Interleaved measurement: only ratios of one run mean anything on a shared machine. */
+
+/** Middle value of `numbers`. */
+export function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+/**
+ * Runs the contestants in turn (A B A B …) for `rounds` rounds, after one round of warming up.
+ *
+ * @param {Record<string, () => Promise<number>>} contestants each gives its cost in one round
+ * @returns {Promise<Record<string, number[]>>} the costs by round
+ */
+export async function interleave(contestants, rounds) {
+  const costs = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [name, run] of Object.entries(contestants)) {
+      const cost = await run();
+      if (round >= 0) costs[name].push(cost);
+    }
+  }
+  return costs;
+}
+
+/** Nanoseconds that one call of `work` takes, over `calls` calls in a row. */
+export async function nanosecondsPerCall(work, calls) {
+  const startedAt = process.hrtime.bigint();
+  for (let call = 0; call < calls; call += 1) await work();
+  return Number(process.hrtime.bigint() - startedAt) / calls;
+}
+
+const SLACK = 0.25;
+
+/**
+ * Prints a ratio by round and its median against `goal`, and marks the process as failed when the
+ * median falls short of it by more than the slack of 25 %.
+ */
+export function report(title, ratios, goal) {
+  const middle = median(ratios);
+  const verdict = middle >= goal ? 'reached' : middle >= goal * (1 - SLACK) ? 'within slack' : 'MISSED';
+  const rounds = ratios.map((ratio) => ratio.toFixed(0)).join(' ');
+  console.log(`${title}: median ${middle.toFixed(0)} (rounds ${rounds}), goal ${goal}: ${verdict}`);
+  if (verdict === 'MISSED') process.exitCode = 1;
+}
