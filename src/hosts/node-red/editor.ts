@@ -68,7 +68,7 @@ function style(): string {
 #pg-entra-report b { display: inline-block; width: 100px; font-weight: 500; }
 #pg-entra-report .pg-entra-ms { display: inline-block; width: 56px; text-align: right; margin-right: 12px; font-variant-numeric: tabular-nums; }
 #pg-entra-report .pg-entra-ms, #pg-entra-report .pg-entra-detail, #pg-entra-report .pg-entra-skipped { color: var(--red-ui-secondary-text-color, #888); }
-#pg-entra-report .pg-entra-detail { font-size: 12px; }
+#pg-entra-report .pg-entra-detail { display: inline-block; width: calc(100% - 195px); vertical-align: top; font-size: 12px; }
 #pg-entra-report .pg-entra-passed > i { color: #3a9a4b; }
 #pg-entra-report .pg-entra-failed > i, #pg-entra-report .pg-entra-message { color: var(--red-ui-text-color-error, #c33); }
 #pg-entra-report .pg-entra-message, #pg-entra-report .pg-entra-cure, #pg-entra-report .pg-entra-failed > code { margin-left: 22px; }
