@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Sandbox } from '#sandbox/index.js';
+import type { FlowCredentials, FlowNode } from './node-red.js';
+
+/** Root of the checkout; this file is compiled to `.build/samples/runner/`. */
+export const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** A scenario folder of `samples/`. */
+export interface Sample {
+  /** Name of the folder, `01-client-secret-query`. */
+  readonly name: string;
+  readonly flows: readonly FlowNode[];
+  readonly expected: unknown;
+}
+
+/** All samples in the order of their numbers, read from `folder`. */
+export function readSamples(folder = join(PROJECT, 'samples')): Sample[] {
+  const names = readdirSync(folder).filter((name) => /^\d\d-/.test(name));
+  return names.sort().map((name) => ({
+    name,
+    flows: readJson(join(folder, name, 'node-red.json')) as FlowNode[],
+    expected: readJson(join(folder, name, 'expected.json')),
+  }));
+}
+
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+/** The connection node of `sample`. */
+export function connectionOf({ name, flows }: Sample): FlowNode {
+  const found = flows.find(({ type }) => type === 'pg-entra-connection');
+  if (!found) throw new Error(`${name} has no connection node`);
+  return found;
+}
+
+/** Kind of credential by the AuthScheme of the sample. */
+export function credentialKindOf(sample: Sample): 'secret' | 'certificate' {
+  return connectionOf(sample)['AuthScheme'] === 'AzureServicePrincipalCert' ? 'certificate' : 'secret';
+}
+
+/** What the variables in the flows of all samples stand for. None of them is a secret. */
+export function sampleEnvironment(sandbox: Sandbox): Record<string, string> {
+  const dataFile = (name: string): string => join(PROJECT, 'node_modules/vega-datasets/data', name);
+  return {
+    PG_SERVER: sandbox.gate.host,
+    PG_PORT: String(sandbox.gate.port),
+    PG_DATABASE: sandbox.database,
+    PG_USER: sandbox.role,
+    PG_CA_FILE: sandbox.authority.caFile,
+    AZURE_TENANT: sandbox.tenantDomain,
+    AZURE_AUTHORITY: sandbox.authority.url,
+    AZURE_CA_FILE: sandbox.authority.caFile,
+    AZURE_CLIENT_ID: sandbox.clientId,
+    WEATHER_CSV: dataFile('seattle-weather.csv'),
+    AIRPORTS_CSV: dataFile('airports.csv'),
+  };
+}
+
+/** The secrets of the connection nodes of `samples`. */
+export function sampleCredentials(samples: readonly Sample[], sandbox: Sandbox): FlowCredentials {
+  const { pfx, pfxPassword } = sandbox.certificates;
+  const secrets = {
+    secret: { OAuthClientSecret: sandbox.clientSecret },
+    certificate: { OAuthJWTCert: pfx, OAuthJWTCertPassword: pfxPassword },
+  };
+  return Object.fromEntries(
+    samples.map((sample) => [connectionOf(sample).id, secrets[credentialKindOf(sample)]]),
+  );
+}
