@@ -147,10 +147,15 @@ class WiredConnector implements Connector {
   }
 
   async execute(operation: string, input: object, { signal }: CallOptions = {}): Promise<Result> {
-    return this.#observed(operation, async () => {
+    const watch = this.#watch(operation);
+    try {
       const planned = planOperation(operation, input);
-      return this.#pool.use((session) => runOperation(session, planned, { signal }), signal);
-    });
+      const result = await this.#pool.use((session) => runOperation(session, planned, { signal }), signal);
+      watch.completed(result.rows.length, result.affectedRows);
+      return result;
+    } catch (error) {
+      throw watch.failed(error);
+    }
   }
 
   async *stream(
@@ -159,13 +164,23 @@ class WiredConnector implements Connector {
     options: StreamOptions = {},
   ): AsyncGenerator<Row[], void, undefined> {
     const { signal, batchSize = DEFAULT_BATCH_SIZE } = options;
-    const planned = planOperation(operation, input);
-    if (!Number.isInteger(batchSize) || batchSize < 1) throw batchSizeError(operation);
-    const session = await this.#pool.acquire(signal);
+    const watch = this.#watch(operation);
+    let rows = 0;
     try {
-      yield* streamOperation(session, planned, { signal, batchSize });
-    } finally {
-      this.#pool.release(session);
+      const planned = planOperation(operation, input);
+      requireBatchSize(operation, batchSize);
+      const session = await this.#pool.acquire(signal);
+      try {
+        for await (const batch of streamOperation(session, planned, { signal, batchSize })) {
+          rows += batch.length;
+          yield batch;
+        }
+      } finally {
+        this.#pool.release(session);
+      }
+      watch.completed(rows, rows);
+    } catch (error) {
+      throw watch.failed(error);
     }
   }
 
@@ -188,30 +203,32 @@ class WiredConnector implements Connector {
     await this.#parts.network.close();
   }
 
-  async #observed(operation: string, run: () => Promise<Result>): Promise<Result> {
+  /** Reports how an operation ended. */
+  #watch(operation: string): {
+    completed: (rows: number, affectedRows: number) => void;
+    failed: (cause: unknown) => ConnectorError;
+  } {
     const { clock, diagnostics } = this.#parts;
     const startedAt = clock.steadyMs();
     const ms = (): number => Math.round(clock.steadyMs() - startedAt);
-    try {
-      const result = await run();
-      const { rows, affectedRows } = result;
-      diagnostics.report('operation.completed', { operation, rows: rows.length, affectedRows, ms: ms() });
-      return result;
-    } catch (cause) {
-      const error = asConnectorError(cause);
-      diagnostics.report('operation.failed', { operation, code: error.code, ms: ms() });
-      throw error;
-    }
+    return {
+      completed(rows, affectedRows) {
+        diagnostics.report('operation.completed', { operation, rows, affectedRows, ms: ms() });
+      },
+      failed(cause) {
+        const error = asConnectorError(cause);
+        diagnostics.report('operation.failed', { operation, code: error.code, ms: ms() });
+        return error;
+      },
+    };
   }
 }
 
-function batchSizeError(operation: string): ConnectorError {
-  return new ConnectorError('OPERATION_INPUT_INVALID', {
-    operation,
-    problems: 'batchSize must be a whole number from 1',
-  });
+function requireBatchSize(operation: string, batchSize: number): void {
+  if (Number.isInteger(batchSize) && batchSize >= 1) return;
+  const problems = 'batchSize must be a whole number from 1';
+  throw new ConnectorError('OPERATION_INPUT_INVALID', { operation, problems });
 }
-
 /**
  * A function that gives the token of the moment, for a driver's `password` option. Verifying the
  * server and encrypting the connection are then the caller's duty: whoever receives the token can

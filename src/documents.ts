@@ -53,7 +53,7 @@ function propertyRow(property: Property): string[] {
 
 function valuesOf({ kind, choices, range, unit }: Property): string {
   if (choices) return choices.map((choice) => `\`${choice}\``).join(', ');
-  if (range) return `${String(range[0])} to ${String(range[1])}${unit ? ` ${unit}` : ''}`;
+  if (range) return `${String(range[0])} to ${String(range[1])}${unit === undefined ? '' : ` ${unit}`}`;
   return kind === 'pem' ? 'PEM text or path' : kind;
 }
 

@@ -396,7 +396,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:CANNOT_REACH',
     retryable: true,
     message: 'The authority {host} cannot be reached: {problem}.',
-    cure: 'Allow outgoing HTTPS to this host, or set the proxy properties; check the name in AzureAuthority.',
+    cure: 'Allow outgoing HTTPS to this host, and check the name in AzureAuthority.',
   },
   AUTHORITY_TIMEOUT: {
     type: 'POSTGRESQL:CANNOT_REACH',

@@ -74,8 +74,8 @@ function schemaOf(property: Property, order: number): Readonly<Record<string, un
     ...(secret && { airbyte_secret: true }),
     order,
     group,
-    ...(unit && { 'x-unit': unit }),
-    ...(derived && { 'x-derived': derived }),
+    ...(unit !== undefined && { 'x-unit': unit }),
+    ...(derived !== undefined && { 'x-derived': derived }),
     ...(aliases && { 'x-aliases': aliases }),
     ...(property.kind === 'pem' && { 'x-kind': 'pem' }),
     ...(visibleWhen && { 'x-visibleWhen': { [visibleWhen.property]: visibleWhen.in } }),
@@ -90,13 +90,11 @@ function typeOf({ kind, default: value }: Property): Readonly<Record<string, unk
 }
 
 function conditionalRequirements(properties: readonly Property[]): Readonly<Record<string, unknown>>[] {
-  const conditional = properties.flatMap((property) =>
-    typeof property.required === 'object' ? [{ name: property.name, condition: property.required }] : [],
-  );
-  return conditional.map(({ name, condition }) => ({
-    if: schemaOfCondition(condition),
-    then: { required: [name] },
-  }));
+  return properties.flatMap(({ name, required, instead }) => {
+    if (typeof required !== 'object') return [];
+    const given = [name, instead].flatMap((one) => (one === undefined ? [] : [{ required: [one] }]));
+    return [{ if: schemaOfCondition(required), then: given.length === 1 ? given[0] : { anyOf: given } }];
+  });
 }
 
 function schemaOfCondition({ property, in: values }: PropertyCondition): Readonly<Record<string, unknown>> {

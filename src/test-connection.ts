@@ -94,7 +94,7 @@ async function walkToToken(
   }
   await walk.step('discovery', async () => {
     const { tenantId, origin, cloud } = await entra.discover(signal);
-    return { detail: { tenantId, authority: origin, ...(cloud && { cloud }) } };
+    return { detail: { tenantId, authority: origin, ...(cloud !== undefined && { cloud }) } };
   });
   const token = await walk.step('token', async () => {
     const value = await entra.requestToken(signal);
@@ -204,8 +204,8 @@ class Walk {
       code,
       message,
       cure,
-      ...(correlationId && { correlationId }),
-      ...(sqlState && { sqlState }),
+      ...(correlationId !== undefined && { correlationId }),
+      ...(sqlState !== undefined && { sqlState }),
     };
     // A token that came but is for something else fails at its claims, not at its request.
     const claims = name === 'token' && code === 'TOKEN_NOT_FOR_DATABASE';

@@ -66,7 +66,7 @@ export function receiveToken(answer: TokenAnswer, purpose: TokenPurpose, clock: 
 }
 
 /** Claims of `token` without verifying it, or undefined when it is no readable JWT. */
-export function readClaims(token: string): TokenClaims | undefined {
+function readClaims(token: string): TokenClaims | undefined {
   try {
     return claimsOf(decodeJwt(token));
   } catch {

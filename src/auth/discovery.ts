@@ -72,7 +72,7 @@ function readDocument(answer: AuthorityAnswer, tenant: string): Readonly<Record<
   }
   if (status !== 200) throw failed(`${host} answered HTTP ${String(status)} ${contentType}`);
   if (!document)
-    throw failed(`${host} answered something that is no JSON object (${contentType || 'no type'})`);
+    throw failed(`${host} answered something that is no JSON object (type ${JSON.stringify(contentType)})`);
   return document;
 }
 

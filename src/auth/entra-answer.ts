@@ -51,7 +51,7 @@ export function judgeTokenAnswer(
     throw refusal(answer, body ?? {}, facts, wallMs);
   if (!body)
     throw malformed(
-      `${answer.host} answered something that is no JSON object (${answer.contentType || 'no type'})`,
+      `${answer.host} answered something that is no JSON object (type ${JSON.stringify(answer.contentType)})`,
     );
   return { accessToken: accessTokenOf(body), expiresInSeconds: expiresInOf(body) };
 }
@@ -94,7 +94,7 @@ function refusal(
       { ...context, retryable: false },
     );
   }
-  const code = (aadsts !== undefined && AADSTS[aadsts]) || 'TOKEN_REQUEST_REFUSED';
+  const code = AADSTS[aadsts ?? 0] ?? 'TOKEN_REQUEST_REFUSED';
   // One record serves every row: a row takes the details that its words name.
   const details = {
     ...facts,

@@ -43,7 +43,7 @@ export class Guard extends EventEmitter {
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
     });
-    socket.on('error', (error) => this.emit('error', this.#lost(error)));
+    socket.on('error', (error: Error) => this.emit('error', this.#lost(error)));
     socket.on('end', () => this.emit('end'));
     socket.on('close', () => this.emit('close'));
     socket.on('drain', () => this.emit('drain'));

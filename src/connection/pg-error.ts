@@ -45,7 +45,7 @@ export function isServerError(error: unknown): error is ServerError {
   return (
     error instanceof Error &&
     !isConnectorError(error) &&
-    /^[0-9A-Z]{5}$/.test(String((error as ServerError).code)) &&
+    /^[0-9A-Z]{5}$/.test((error as { code?: string }).code ?? '') &&
     'severity' in error
   );
 }

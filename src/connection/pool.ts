@@ -102,7 +102,7 @@ export class Pool<T extends Poolable> {
   release(resource: T): void {
     if (!this.#inUse.delete(resource)) return;
     const fault = this.#faultOf(resource);
-    if (fault !== undefined) this.#dispose(resource, fault);
+    if (fault !== undefined) void this.#dispose(resource, fault);
     else this.#place(resource);
     this.#openForWaiters();
     if (this.#inUse.size === 0) this.#allReturned?.();

@@ -96,7 +96,9 @@ export class Session {
   async *run(statement: Statement, options: BatchOptions): AsyncGenerator<RowBatch, void, undefined> {
     if (this.#broken) throw this.#broken;
     const cursor = this.#client.query(
-      new CommitAwareCursor(statement.text, [...statement.values], { types: LOSSLESS_TYPES } as never),
+      new CommitAwareCursor(statement.text, [...statement.values], {
+        types: LOSSLESS_TYPES,
+      }),
     );
     try {
       for (;;) {
@@ -105,7 +107,7 @@ export class Session {
         if (batch.affectedRows !== undefined) return;
       }
     } finally {
-      if (!this.#broken) await this.#answer(cursor.close(), options);
+      if (this.#isWhole()) await this.#answer(cursor.close(), options);
     }
   }
 
@@ -136,7 +138,7 @@ export class Session {
       await control('commit', true);
       return result;
     } catch (error) {
-      if (!this.#broken) await control('rollback', false).catch(() => undefined);
+      if (this.#isWhole()) await control('rollback', false).catch(() => undefined);
       throw error;
     }
   }
@@ -157,6 +159,10 @@ export class Session {
   destroy(): void {
     this.#broken ??= new ConnectorError('CONNECTOR_CLOSED', {});
     this.#socket.destroy();
+  }
+
+  #isWhole(): boolean {
+    return this.#broken === undefined;
   }
 
   async #answer<T>(reply: Promise<T>, options: StatementOptions): Promise<T> {

@@ -117,7 +117,7 @@ function shakeHands(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLS
       ALPNProtocols: ['postgresql'],
     });
     settle.onAbort(() => stream.destroy());
-    stream.once('error', (error) => {
+    stream.once('error', (error: Error) => {
       settle.reject(tlsError(error, endpoint));
     });
     stream.once('close', () => {

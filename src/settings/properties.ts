@@ -45,6 +45,8 @@ interface PropertyFacts {
   readonly secret?: true;
   /** `true`: always; a condition: only then. */
   readonly required?: true | PropertyCondition;
+  /** Property that may be given in its place where it is required. */
+  readonly instead?: string;
   /** Forms show it only then. */
   readonly visibleWhen?: PropertyCondition;
   /** One line for forms and documents. */
@@ -184,6 +186,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     required: WITH_SECRET,
+    instead: 'OAuthJWTCert',
     visibleWhen: CAN_HAVE_SECRET,
     help: 'Value of a client secret of the app registration (not the secret id).',
   },

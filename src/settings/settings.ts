@@ -133,7 +133,7 @@ class ValueReader {
   readonly #given: ReadonlyMap<PropertyName, string>;
   readonly #sources: SettingsSources;
   readonly #problems: { property: PropertyName; text: string }[] = [];
-  readonly #missing: PropertyName[] = [];
+  readonly #missing: Property[] = [];
 
   constructor(given: ReadonlyMap<PropertyName, string>, sources: SettingsSources) {
     this.#given = given;
@@ -180,11 +180,13 @@ class ValueReader {
     return this.integer(name) * 1_000;
   }
 
-  boolean(name: PropertyName): boolean {
+  /** Undefined for text that is neither. */
+  boolean(name: PropertyName): boolean | undefined {
     const text = this.text(name).toLowerCase();
     if (/^(true|yes|on|1)$/.test(text)) return true;
-    if (!/^(false|no|off|0)$/.test(text)) this.problem(name, 'must be true or false');
-    return false;
+    if (/^(false|no|off|0)$/.test(text)) return false;
+    this.problem(name, 'must be true or false');
+    return undefined;
   }
 
   /** The choice in the spelling of the table. */
@@ -215,17 +217,20 @@ class ValueReader {
     for (const property of PROPERTIES as readonly Property[]) {
       const required =
         property.required === true || (property.required && holds(property.required, deciding));
-      if (required && this.optional(property.name) === undefined) this.#missing.push(property.name);
+      if (required && this.optional(property.name) === undefined) this.#missing.push(property);
     }
   }
 
   throwProblems(): void {
-    const missing = this.#missing;
+    const missing = this.#missing.map(({ name }) => name);
+    const names = this.#missing
+      .map(({ name, instead }) => (instead === undefined ? name : `${name} (or ${instead})`))
+      .join(', ');
     if (missing.length > 0 && this.#problems.length === 0) {
-      throw new ConnectorError('PROPERTIES_MISSING', { names: missing.join(', ') }, { properties: missing });
+      throw new ConnectorError('PROPERTIES_MISSING', { names }, { properties: missing });
     }
     if (this.#problems.length > 0) {
-      const lacking = missing.length > 0 ? [`Missing: ${missing.join(', ')}.`] : [];
+      const lacking = missing.length > 0 ? [`Missing: ${names}.`] : [];
       const problems = [...this.#problems.map(({ text }) => text), ...lacking].join(' ');
       const properties = [...this.#problems.map(({ property }) => property), ...missing];
       throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties });
@@ -273,14 +278,14 @@ function contradictions(values: ValueReader, scheme: Scheme): SettingsNote[] {
 function build(values: ValueReader, scheme: Scheme): Settings {
   values.choice('InitiateOAuth');
   values.choice('OAuthGrantType');
-  if (!values.boolean('UseSSL'))
+  if (values.boolean('UseSSL') === false)
     values.problem('UseSSL', 'must be true: a token is sent over verified TLS only');
   return {
     server: {
       host: hostOf(values),
       port: values.integer('Port'),
-      database: values.checked('Database', isPrintable, NO_CONTROL),
-      user: values.checked('User', isPrintable, NO_CONTROL),
+      database: values.checked('Database', isServerName, SERVER_NAME),
+      user: values.checked('User', isServerName, SERVER_NAME),
       ca: values.pem('SSLCA'),
       applicationName: values.checked('ApplicationName', isPrintable, NO_CONTROL),
     },
@@ -332,6 +337,12 @@ function credentialOf(values: ValueReader, scheme: Scheme): CredentialSettings {
 }
 
 const NO_CONTROL = 'must not hold control characters';
+const SERVER_NAME = 'must be at most 63 bytes long and not hold control characters';
+
+// The server cuts longer names without a sign, and would then mean another role or database.
+function isServerName(text: string): boolean {
+  return isPrintable(text) && Buffer.byteLength(text) <= 63;
+}
 
 function isPrintable(text: string): boolean {
   return !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);

@@ -25,7 +25,7 @@ export async function readConnection(options: ConnectionOptions, io: Io): Promis
   }
   if (connectionFile !== undefined) return readFile(connectionFile, io);
   const text = io.environment[VARIABLE];
-  if (text) return text;
+  if (text !== undefined && text !== '') return text;
   throw new UsageError(
     `No connection: give --connection TEXT or --connection-file FILE, or set ${VARIABLE}.`,
   );

@@ -34,7 +34,11 @@ export function textTable(columns: readonly string[], rows: readonly Cells[]): s
 
 /** An error for a person: what happened, what to do next, and what to quote to an administrator. */
 export function renderError(error: ConnectorError): string {
-  const facts = [error.code, error.type, error.sqlState && `SQLSTATE ${error.sqlState}`]
+  const facts = [
+    error.code,
+    error.type,
+    error.sqlState === undefined ? undefined : `SQLSTATE ${error.sqlState}`,
+  ]
     .filter(Boolean)
     .join(', ');
   const correlation = error.correlationId === undefined ? '' : `  Correlation id: ${error.correlationId}\n`;

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Logger } from '../../index.js';
 import type { ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';
