@@ -8,7 +8,7 @@ import {
   type CertificateAuthority,
   type IssuedCertificate,
 } from './certificates.js';
-import type { CertificateFiles } from './index.js';
+import type { CertificateFiles } from './sandbox.js';
 
 /** The certificates of the ready-made app, good and bad. */
 export interface AppCertificates {

@@ -10,7 +10,7 @@ import { connectionString } from './connection-string.js';
 import { startControlServer } from './control-server.js';
 import { startGate } from './gate/server.js';
 import { createTokenCheck } from './gate/token-check.js';
-import type { Application, ApplicationRequest, Sandbox, SandboxOptions } from './index.js';
+import type { Application, ApplicationRequest, Sandbox, SandboxOptions } from './sandbox.js';
 import { canEnter, serverAccount, type Account } from './postgres/account.js';
 import { locatePackage, prepareBinaries } from './postgres/binaries.js';
 import {

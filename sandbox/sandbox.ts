@@ -1,0 +1,114 @@
+import type { Control } from './control.js';
+import type { QueryRows } from './postgres/server.js';
+import type { ServerCertificates } from './server-certificates.js';
+
+/** How the sandbox is to start. */
+export interface SandboxOptions {
+  /** Gets one line of text per step, for a person to read. */
+  readonly progress?: (line: string) => void;
+  /** Clock of authority and gate, ms since the epoch; `Date.now` when absent. */
+  readonly now?: () => number;
+  /** Starts no PostgreSQL: the gate then decides logins by the token alone and ends each accepted one with 57P03. */
+  readonly skipPostgres?: boolean;
+  /** Settings for the PostgreSQL server, as for `postgres -c`, e.g. `{ wal_level: 'logical' }`. */
+  readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** Folder to work in; `os.tmpdir()` when absent. */
+  readonly temporaryDirectory?: string;
+}
+
+/** An application of the tenant with its service principal and its database role. */
+export interface Application {
+  /** Application (client) id, a GUID. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Object id of its service principal: the `oid` of its tokens. */
+  readonly objectId: string;
+  /** Display name of the service principal. */
+  readonly displayName: string;
+  /** Database role mapped to `objectId`; undefined when it was registered without one. */
+  readonly role: string | undefined;
+}
+
+/** What {@link Sandbox.addApplication} needs. */
+export interface ApplicationRequest {
+  readonly displayName: string;
+  /** Database role to create for it, through `pgaadauth_create_principal_with_oid`. */
+  readonly role?: string;
+  /** Whether that role is an administrator, as Azure's Entra admins are; false when absent. */
+  readonly admin?: boolean;
+}
+
+/** Files with the app's certificates; paths are absolute. */
+export interface CertificateFiles {
+  /** Private key (not encrypted), certificate and CA certificate; registered on the app. */
+  readonly pem: string;
+  /** The same in PKCS#12 (AES-256). */
+  readonly pfx: string;
+  readonly pfxPassword: string;
+  /** The same with the private key encrypted (PKCS#8, AES-256-CBC). */
+  readonly encryptedPem: string;
+  readonly encryptedPemPassword: string;
+  /** Key and certificate that the app does not know (AADSTS700027). */
+  readonly unregisteredPem: string;
+  /** Key and certificate that the app knows, past their validity (AADSTS1000502). */
+  readonly expiredPem: string;
+}
+
+/** The running stand-in for the cloud. */
+export interface Sandbox {
+  readonly authority: {
+    /** `https://localhost:PORT`. */
+    readonly url: string;
+    /** `localhost:PORT`, as MSAL's `knownAuthorities` wants it. */
+    readonly host: string;
+    readonly port: number;
+    /** The CA of authority and gate: file and PEM text. */
+    readonly caFile: string;
+    readonly ca: string;
+  };
+  /** GUID of the tenant. */
+  readonly tenantId: string;
+  /** Its domain name, `contoso.example`. */
+  readonly tenantDomain: string;
+  /** The app that the ready-made connection strings log in with. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly objectId: string;
+  /** Its database role. */
+  readonly role: string;
+  /** The database that `role` may create tables in (schema `public`). */
+  readonly database: string;
+  /** Where clients log in: TLS, token as password. */
+  readonly gate: { readonly host: string; readonly port: number };
+  /** The real server behind the gate; undefined with `skipPostgres`. */
+  readonly postgres:
+    | {
+        /** Folder of the unix socket; `host` for `pg` and libpq. */
+        readonly socketDirectory: string;
+        /** Names the socket file, no TCP port is open. */
+        readonly port: number;
+        /** Connection text for psql as superuser, without a password, for this OS user. */
+        readonly superuser: string;
+      }
+    | undefined;
+  readonly certificates: CertificateFiles;
+  /** Complete connection strings. */
+  readonly connections: {
+    readonly secret: string;
+    readonly certificatePem: string;
+    readonly certificatePfx: string;
+  };
+  readonly control: Control;
+  /** `http://127.0.0.1:PORT/RANDOM`: the control by HTTP, see README.md. */
+  readonly controlUrl: string;
+  /** Key and certificate of a server for localhost, good or wrong in one way, for a test's own TLS server. */
+  readonly serverCertificates: Pick<ServerCertificates, 'pem'>;
+  /** Rows of a statement run as superuser in `database` (or the one named); rejects with `skipPostgres`. */
+  query: QueryRows;
+  /** Registers another app in the tenant; its certificate credentials are none. */
+  addApplication(request: ApplicationRequest): Promise<Application>;
+  /** Folder with all files of the sandbox; gone after `close()`. */
+  readonly directory: string;
+  /** Ends sessions, servers and PostgreSQL and removes every file; idempotent. */
+  close(): Promise<void>;
+}
