@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { DIST_FILES } from './generate.mjs';
 import { withLock } from './lock.mjs';
 import { Failure, isMain, root, runNode, say } from './run.mjs';
@@ -103,7 +103,7 @@ function hashInputs() {
   const sources = PROJECTS.flatMap(({ sources: folder }) =>
     filesBelow(folder).filter((path) => folder === 'src' || /\.ts$|tsconfig\.json$/.test(path)),
   );
-  for (const path of [...OTHER_INPUTS, ...sources]) {
+  for (const path of [...OTHER_INPUTS, ...sampleFlows(), ...sources]) {
     hash.update(`${path}\0`).update(
       createHash('sha256')
         .update(readFileSync(join(root, path)))
@@ -133,6 +133,25 @@ function copyAssets() {
     mkdirSync(dirname(target), { recursive: true });
     copyFileSync(join(root, source), target);
   }
+  copyExamples();
+}
+
+/** The flow of each sample, where Node-RED looks for the examples of a package. */
+function copyExamples() {
+  rmSync(join(root, 'examples'), { recursive: true, force: true });
+  mkdirSync(join(root, 'examples'));
+  for (const path of sampleFlows()) {
+    copyFileSync(join(root, path), join(root, exampleOf(path)));
+  }
+}
+
+/** `samples/01-name/node-red.json` becomes `examples/01-name.json`. */
+function exampleOf(path) {
+  return `examples/${basename(dirname(path))}.json`;
+}
+
+function sampleFlows() {
+  return filesBelow('samples').filter((path) => path.endsWith('/node-red.json'));
 }
 
 /** Removes output whose source is gone: a deleted test must not run, a deleted module not ship. */
@@ -153,7 +172,10 @@ function sizeOf(path) {
 }
 
 function presentSizes() {
-  const paths = [...expectedOutputs(), ...DIST_FILES].filter((path) => sizeOf(path) !== undefined);
+  const examples = sampleFlows().map(exampleOf);
+  const paths = [...expectedOutputs(), ...DIST_FILES, ...examples].filter(
+    (path) => sizeOf(path) !== undefined,
+  );
   return Object.fromEntries(paths.map((path) => [path, sizeOf(path)]));
 }
 
