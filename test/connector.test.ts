@@ -15,9 +15,7 @@ describe('connector', function () {
     sandbox = await startSandbox();
   });
   after(() => sandbox.close());
-  beforeEach(() => {
-    sandbox.control.reset();
-  });
+  beforeEach(() => sandbox.control.reset());
   afterEach(async () => {
     await Promise.all(open.splice(0).map((connector) => connector.close()));
   });
@@ -234,7 +232,7 @@ describe('connector', function () {
       { Server: Symbol('x') },
       { Server: 1n },
     ]) {
-      const report = await testConnection(properties as string);
+      const report = await testConnection(properties);
       expect(report.ok).to.equal(false);
       expect(report.stages[0]).to.have.nested.property('error.type', 'POSTGRESQL:SETTINGS');
       expect(report.stages.slice(1).every(({ status }) => status === 'skipped')).to.equal(true);

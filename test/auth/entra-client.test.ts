@@ -18,9 +18,7 @@ describe('Entra client', function () {
     sandbox = await startSandbox({ skipPostgres: true });
   });
   after(() => sandbox.close());
-  beforeEach(() => {
-    sandbox.control.reset();
-  });
+  beforeEach(() => sandbox.control.reset());
 
   const changed = (changes: Record<string, string>, from = sandbox.connections.secret): string =>
     formatConnectionString({ ...parseConnectionString(from), ...changes });

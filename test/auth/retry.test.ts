@@ -35,7 +35,7 @@ describe('retries', () => {
   });
 
   async function attempts(
-    failures: readonly unknown[],
+    failures: readonly (Error | undefined)[],
     budgetMs = 0,
   ): Promise<{ made: number; clock: HastyClock; run: Promise<unknown> }> {
     const clock = new HastyClock();
@@ -43,7 +43,7 @@ describe('retries', () => {
     const run = withRetries({ clock, budgetMs }, () => {
       const error = failures[state.made];
       state.made += 1;
-      return error === undefined ? Promise.resolve('done') : Promise.reject(error as Error);
+      return error === undefined ? Promise.resolve('done') : Promise.reject(error);
     });
     await run.catch(() => undefined);
     return { made: state.made, clock, run };

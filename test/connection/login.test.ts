@@ -26,9 +26,7 @@ describe('login', function () {
     sandbox = await startSandbox();
   });
   after(() => sandbox.close());
-  beforeEach(() => {
-    sandbox.control.reset();
-  });
+  beforeEach(() => sandbox.control.reset());
   afterEach(async () => {
     await Promise.all(open.splice(0).map((connector) => connector.close()));
   });

@@ -8,6 +8,8 @@ export const IDS = {
   tab: '1a2b3c4d5e6f0001',
   connection: '1a2b3c4d5e6f0002',
   operation: '1a2b3c4d5e6f0003',
+  /** Gets the messages of a sequence. */
+  collector: '1a2b3c4d5e6f0004',
 } as const;
 
 /** A connection node for the client secret of `sandbox`, and its secret. */
@@ -31,8 +33,8 @@ export function selectOf(sql: string, more: object = {}): object {
 // Collects a sequence and answers when it is complete.
 const COLLECT = `
   const seen = flow.get(msg._msgid) || [];
-  seen.push({ rows: msg.payload, parts: msg.parts, complete: msg.complete === true, topic: msg.topic });
-  if (!msg.complete) { flow.set(msg._msgid, seen); return null; }
+  seen.push({ rows: msg.payload, parts: msg.parts, complete: 'complete' in msg, topic: msg.topic });
+  if (!('complete' in msg)) { flow.set(msg._msgid, seen); return null; }
   flow.set(msg._msgid, undefined);
   msg.payload = seen;
   return msg;`;
@@ -59,12 +61,12 @@ export function runFlow(connection: FlowNode, operation: object, prepare = 'retu
     connection,
     node(id(1), 'http in', [id(2)], { url: '/run', method: 'post' }),
     node(id(2), 'function', [IDS.operation], { func: prepare, ...body }),
-    node(IDS.operation, 'pg-entra-operation', [isStream ? id(3) : id(4)], {
+    node(IDS.operation, 'pg-entra-operation', [isStream ? IDS.collector : id(4)], {
       name: 'under test',
       connection: connection.id,
       ...operation,
     }),
-    node(id(3), 'function', [id(4)], { func: COLLECT, ...body }),
+    node(IDS.collector, 'function', [id(4)], { func: COLLECT, ...body }),
     node(id(4), 'http response', [], {}),
     node(id(5), 'catch', [id(6)], { scope: null }),
     node(id(6), 'function', [id(4)], {

@@ -13,9 +13,7 @@ describe('pg-entra', function () {
     sandbox = await startSandbox();
   });
   after(() => sandbox.close());
-  beforeEach(() => {
-    sandbox.control.reset();
-  });
+  beforeEach(() => sandbox.control.reset());
 
   const connected = (args: readonly string[], input?: string): Promise<ShellRun> =>
     shell(args, {

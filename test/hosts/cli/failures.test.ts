@@ -125,9 +125,7 @@ describe('pg-entra test, by what is wrong', function () {
     sandbox = await startSandbox();
   });
   after(() => sandbox.close());
-  beforeEach(() => {
-    sandbox.control.reset();
-  });
+  beforeEach(() => sandbox.control.reset());
 
   function connectionOf({ from = 'secret', changes, code }: Failure): string {
     const good = parseConnectionString(sandbox.connections[from]);
@@ -156,7 +154,7 @@ describe('pg-entra test, by what is wrong', function () {
     it(`${failure.title}: stage ${failure.stage}, ${failure.code}, exit code ${String(failure.exitCode)}, and no secret at any verbosity`, async () => {
       const environment = { PG_ENTRA_CONNECTION: connectionOf(failure) };
       for (const verbosity of ['1', '2', '3', '4', '5']) {
-        sandbox.control.reset();
+        await sandbox.control.reset();
         await failure.provoke?.(sandbox);
         const json = await shell(['test', '--format', 'json', '--verbosity', verbosity], { environment });
         const report = JSON.parse(json.out) as TestReport;

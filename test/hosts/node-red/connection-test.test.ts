@@ -1,0 +1,122 @@
+import { expect } from 'chai';
+import { startSandbox, type Sandbox } from '#sandbox/index.js';
+import { startNodeRed, type NodeRed } from '#samples/runner/node-red.js';
+import { PROJECT } from '#samples/runner/sample.js';
+import { parseConnectionString, type TestReport } from '#src/index.js';
+import { connectionNode, IDS, runFlow, selectOf } from '../../support/node-red.js';
+
+const STORED = '__PWRD__';
+
+describe('Node-RED Test button', function () {
+  this.timeout(60_000);
+  let sandbox: Sandbox;
+  let nodeRed: NodeRed;
+  let properties: Record<string, string>;
+
+  before(async () => {
+    sandbox = await startSandbox();
+    nodeRed = await startNodeRed({
+      packageFolder: PROJECT,
+      password: 'a password for this test',
+      environment: { PG_SERVER: sandbox.gate.host },
+    });
+    const { node, credentials } = connectionNode(sandbox, { Server: '${PG_SERVER}' });
+    await nodeRed.deploy(runFlow(node, selectOf('select 1')), credentials);
+    properties = { ...parseConnectionString(sandbox.connections.secret), Server: '${PG_SERVER}' };
+    properties['OAuthClientSecret'] = STORED;
+  });
+  after(async () => {
+    await nodeRed.close();
+    await sandbox.close();
+  });
+  beforeEach(() => {
+    sandbox.control.clearRequests();
+  });
+
+  const test = async (
+    changes: Readonly<Record<string, string>> = {},
+    id: string = IDS.connection,
+  ): Promise<TestReport> => {
+    const body = { id, properties: { ...properties, ...changes } };
+    const response = await nodeRed.call('/pg-entra/test', { method: 'POST', body });
+    expect(response.status).to.equal(200);
+    return (await response.json()) as TestReport;
+  };
+  const failureOf = ({ stages }: TestReport) => stages.find(({ status }) => status === 'failed');
+
+  it('tests the stored connection, variables substituted, and reports every stage', async () => {
+    const report = await test();
+    expect(report.ok).to.equal(true);
+    expect(report.stages.filter(({ status }) => status === 'passed').map(({ name }) => name)).to.deep.equal([
+      'settings',
+      'discovery',
+      'token',
+      'token-claims',
+      'tcp',
+      'tls',
+      'login',
+      'privileges',
+    ]);
+    expect(JSON.stringify(report)).not.to.contain(sandbox.clientSecret);
+  });
+
+  it('tests values that are not deployed', async () => {
+    const report = await test({ OAuthClientSecret: 'not-the-secret' });
+    expect(failureOf(report)).to.have.nested.property('error.code', 'WRONG_CLIENT_SECRET');
+    expect(failureOf(report)?.error?.cure).to.be.a('string').that.is.not.empty;
+    expect((await test({ Database: 'nowhere' })).stages.at(-2)).to.have.nested.property(
+      'error.code',
+      'DATABASE_UNKNOWN',
+    );
+  });
+
+  for (const [property, value] of Object.entries({
+    AzureAuthority: 'https://localhost:1',
+    AzureTenant: 'fabrikam.example',
+    TokenCA: '/another/ca.pem',
+    Server: '127.0.0.1',
+    Port: '1',
+    SSLCA: '',
+  })) {
+    it(`does not send a stored secret when ${property} differs from what is deployed`, async () => {
+      const failure = failureOf(await test({ [property]: value }));
+      expect(failure?.error).to.include({ type: 'POSTGRESQL:SETTINGS', code: 'STORED_SECRET_WITHHELD' });
+      expect(failure?.error?.message).to.contain(property);
+      expect(sandbox.control.requests()).to.deep.equal([]);
+    });
+  }
+
+  it('uses a secret that was typed again with any target', async () => {
+    const report = await test({ Port: '1', OAuthClientSecret: sandbox.clientSecret });
+    expect(failureOf(report)).to.include({ name: 'tcp' });
+    expect(sandbox.control.tokenRequestCount()).to.equal(1);
+  });
+
+  it('knows no stored secret of another node', async () => {
+    for (const id of ['1a2b3c4d5e6fffff', IDS.operation, '__proto__']) {
+      expect(failureOf(await test({}, id))?.error).to.include({ code: 'PROPERTIES_MISSING' });
+    }
+  });
+
+  it('is refused without permission to write flows', async () => {
+    const response = await fetch(`${nodeRed.url}/pg-entra/test`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: IDS.connection, properties }),
+    });
+    expect(response.status).to.equal(401);
+    expect(sandbox.control.requests()).to.deep.equal([]);
+  });
+
+  it('answers 400 to what is no form', async () => {
+    for (const body of [
+      {},
+      [],
+      { id: 1 },
+      { id: 'x', properties: { Port: 1 } },
+      { id: 'x', properties: null },
+    ]) {
+      expect((await nodeRed.call('/pg-entra/test', { method: 'POST', body })).status).to.equal(400);
+    }
+  });
+});

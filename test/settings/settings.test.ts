@@ -1,0 +1,398 @@
+import { expect } from 'chai';
+import { printable } from '#src/errors.js';
+import { formatConnectionString } from '#src/settings/connection-string.js';
+import { PROPERTIES, type Property } from '#src/settings/properties.js';
+import { explainSettings, resolveSettings, type Settings } from '#src/settings/settings.js';
+import { failure } from '../support/failure.js';
+
+const SETTINGS = 'POSTGRESQL:SETTINGS';
+const SERVER = 'Server=db.contoso.example;Database=flows;User=flow_reader;';
+// The two groups of the mission, as printed.
+const SECRET_GROUP =
+  'InitiateOAuth=GETANDREFRESH; AzureTenant=contoso.onmicrosoft.com; OAuthGrantType=CLIENT; OAuthClientId=11111111-2222-3333-4444-555555555555; OAuthClientSecret=s3cret~value;';
+const CERTIFICATE_GROUP =
+  'InitiateOAuth=GETANDREFRESH; AzureTenant=contoso.onmicrosoft.com; OAuthGrantType=CLIENT; OAuthClientId=11111111-2222-3333-4444-555555555555; OAuthJWTCert=/etc/app.pfx; OAuthJWTCertType=PFXFILE;';
+
+const SECRET = SERVER + SECRET_GROUP;
+const CERTIFICATE = SERVER + CERTIFICATE_GROUP;
+const settingsOf = (text: string): Settings => explainSettings(text).settings;
+const notesOf = (text: string): string[] => explainSettings(text).notes.map(({ text: note }) => note);
+const invalid = (text: string) => failure(() => explainSettings(text), SETTINGS, 'PROPERTY_INVALID');
+const plus = (properties: Record<string, string>): string => `${SECRET}${formatConnectionString(properties)}`;
+
+function credentialOf(text: string): Record<string, unknown> {
+  const { credential } = settingsOf(text).identity;
+  if (credential.kind === 'secret') return { kind: 'secret', secret: credential.secret.reveal() };
+  const { kind, store, type, password, subject } = credential;
+  return { kind, store: store.reveal(), type, password: password?.reveal(), subject };
+}
+
+describe('settings', () => {
+  describe('the groups of the documentation', () => {
+    const secret = { kind: 'secret', secret: 's3cret~value' };
+    const certificate = {
+      kind: 'certificate',
+      store: '/etc/app.pfx',
+      type: 'PFXFILE',
+      password: undefined,
+      subject: '*',
+    };
+
+    it('takes the group with a client secret as printed, without AuthScheme', () => {
+      expect(credentialOf(SECRET)).to.deep.equal(secret);
+      expect(notesOf(SECRET)).to.deep.equal([]);
+    });
+
+    it('takes the group with a certificate as printed, without AuthScheme', () => {
+      expect(credentialOf(CERTIFICATE)).to.deep.equal(certificate);
+      expect(notesOf(CERTIFICATE)).to.deep.equal([]);
+    });
+
+    it('takes password and subject of the certificate', () => {
+      const more = 'OAuthJWTCertPassword=pw; OAuthJWTCertSubject="CN=flow, O=""ACME, Inc.""";';
+      expect(credentialOf(CERTIFICATE + more)).to.deep.equal({
+        ...certificate,
+        password: 'pw',
+        subject: 'CN=flow, O="ACME, Inc."',
+      });
+    });
+
+    const schemes: readonly (readonly [given: string, text: string, credential: object])[] = [
+      ['AzureServicePrincipal', SECRET, secret],
+      ['azureserviceprincipal', SECRET, secret],
+      ['AzureServicePrincipalCert', CERTIFICATE, certificate],
+      ['AzureAD', SECRET, secret],
+      ['AzureAD', CERTIFICATE, certificate],
+      ['AzureServicePrincipal', CERTIFICATE, certificate],
+    ];
+    for (const [given, text, credential] of schemes) {
+      it(`takes AuthScheme=${given} with ${text === SECRET ? 'a secret' : 'a certificate'}`, () => {
+        expect(credentialOf(`${text}AuthScheme=${given}`)).to.deep.equal(credential);
+      });
+    }
+
+    it('fills in every default of the table', () => {
+      expect(settingsOf(SECRET)).to.deep.include({
+        server: {
+          host: 'db.contoso.example',
+          port: 5432,
+          database: 'flows',
+          user: 'flow_reader',
+          ca: undefined,
+          applicationName: 'pg-entra',
+        },
+        pool: { minSize: 0, maxSize: 10, waitMs: 60_000, idleMs: 60_000, lifeMs: 0 },
+        timeoutMs: 60_000,
+      });
+      const { identity } = settingsOf(SECRET);
+      expect(identity).to.include({
+        tenant: 'contoso.onmicrosoft.com',
+        authority: 'https://login.microsoftonline.com',
+        clientId: '11111111-2222-3333-4444-555555555555',
+        scope: undefined,
+        ca: undefined,
+        tokenLocation: 'memory://',
+      });
+    });
+
+    it('gives the same for the text and for the object of it', () => {
+      const object = {
+        Server: 'db',
+        Database: 'd',
+        User: 'u',
+        AzureTenant: 'c.example',
+        OAuthClientId: 'i',
+        OAuthClientSecret: 's',
+        Port: 6432,
+        UseSSL: true,
+      };
+      expect(JSON.stringify(resolveSettings(object as never))).to.equal(
+        JSON.stringify(settingsOf(formatConnectionString(object))),
+      );
+    });
+
+    it('is frozen in depth', () => {
+      const frozen = (value: unknown): boolean =>
+        typeof value !== 'object' ||
+        value === null ||
+        (Object.isFrozen(value) && Object.values(value).every(frozen));
+      expect(frozen(settingsOf(SECRET))).to.equal(true);
+      expect(frozen(settingsOf(CERTIFICATE))).to.equal(true);
+    });
+  });
+
+  describe('what is missing or contradicts', () => {
+    const missing = async (text: string): Promise<readonly string[] | undefined> =>
+      (await failure(() => explainSettings(text), SETTINGS, 'PROPERTIES_MISSING')).properties;
+
+    it('P-20 lists all missing properties at once', async () => {
+      expect(await missing('')).to.deep.equal([
+        'Server',
+        'Database',
+        'User',
+        'AzureTenant',
+        'OAuthClientId',
+        'OAuthClientSecret',
+      ]);
+    });
+
+    it('P-20 wants the certificate with AzureServicePrincipalCert', async () => {
+      expect(
+        await missing(`${SERVER}AzureTenant=c.example;OAuthClientId=i;AuthScheme=AzureServicePrincipalCert`),
+      ).to.deep.equal(['OAuthJWTCert']);
+      expect(await missing(`${SECRET}AuthScheme=AzureServicePrincipalCert`)).to.deep.equal(['OAuthJWTCert']);
+    });
+
+    it('P-20 takes an empty value for a missing one', async () => {
+      expect(await missing(`${SECRET}OAuthClientSecret="";User=`)).to.deep.equal([
+        'User',
+        'OAuthClientSecret',
+      ]);
+    });
+
+    it('P-20 reports what is wrong and what is missing in one error', async () => {
+      const error = await invalid('Port=x;UseSSL=perhaps;Timeout=-1;Database=d;User=u;AzureTenant=common');
+      expect(error.properties).to.have.members([
+        'UseSSL',
+        'Port',
+        'Timeout',
+        'AzureTenant',
+        'Server',
+        'OAuthClientId',
+        'OAuthClientSecret',
+      ]);
+      expect(error.message).to.contain(
+        'Missing: Server, OAuthClientId, OAuthClientSecret (or OAuthJWTCert).',
+      );
+    });
+
+    it('P-19 refuses a secret together with a certificate', async () => {
+      const error = await failure(
+        () => explainSettings(`${CERTIFICATE}OAuthClientSecret=x`),
+        SETTINGS,
+        'PROPERTIES_CONFLICT',
+      );
+      expect(error.properties).to.deep.equal(['OAuthClientSecret', 'OAuthJWTCert']);
+    });
+
+    it('notes properties of the certificate that have no effect with a secret', () => {
+      expect(notesOf(`${SECRET}OAuthJWTCertPassword=canary;OAuthJWTCertSubject=CN=canary`)).to.deep.equal([
+        'OAuthJWTCertPassword has no effect with AzureServicePrincipal.',
+        'OAuthJWTCertSubject has no effect with AzureServicePrincipal.',
+      ]);
+    });
+
+    it('notes an AuthScheme that is read as another one', () => {
+      expect(notesOf(`${CERTIFICATE}AuthScheme=AzureServicePrincipal`)).to.deep.equal([
+        'AuthScheme AzureServicePrincipal is read as AzureServicePrincipalCert.',
+      ]);
+      expect(notesOf(`${CERTIFICATE}AuthScheme=AzureServicePrincipalCert`)).to.deep.equal([]);
+    });
+
+    it('P-22 refuses UseSSL=false: a token goes over verified TLS only', async () => {
+      expect((await invalid(plus({ UseSSL: 'false' }))).message).to.equal(
+        'UseSSL must be true: a token is sent over verified TLS only.',
+      );
+    });
+
+    it('refuses a PoolMinSize above PoolMaxSize', async () => {
+      const error = await invalid(plus({ PoolMinSize: '11' }));
+      expect(error.properties).to.deep.equal(['PoolMinSize']);
+    });
+  });
+
+  describe('values', () => {
+    const accepted: readonly (readonly [
+      row: string,
+      name: string,
+      value: string,
+      path: string,
+      expected: unknown,
+    ])[] = [
+      ['P-15', 'Port', '1', 'server.port', 1],
+      ['P-15', 'Port', '65535', 'server.port', 65_535],
+      ['P-16', 'Timeout', '0', 'timeoutMs', 0],
+      ['P-16', 'Timeout', '2147483', 'timeoutMs', 2_147_483_000],
+      ['P-16', 'PoolWaitTime', '0', 'pool.waitMs', 0],
+      ['P-21', 'Server', '127.0.0.1', 'server.host', '127.0.0.1'],
+      ['P-21', 'Server', '::1', 'server.host', '::1'],
+      ['P-21', 'Server', '[::1]', 'server.host', '::1'],
+      ['P-21', 'Server', 'fe80::1%eth0', 'server.host', 'fe80::1%eth0'],
+      ['P-21', 'Server', 'münchen.example', 'server.host', 'münchen.example'],
+      [
+        '',
+        'AzureTenant',
+        'AAAAAAAA-bbbb-cccc-dddd-eeeeeeeeeeee',
+        'identity.tenant',
+        'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
+      ],
+      ['', 'AzureTenant', 'Contoso.OnMicrosoft.com', 'identity.tenant', 'contoso.onmicrosoft.com'],
+      ['', 'AzureAuthority', 'login.example', 'identity.authority', 'https://login.example'],
+      [
+        '',
+        'AzureAuthority',
+        'https://LOGIN.example:8443/',
+        'identity.authority',
+        'https://login.example:8443',
+      ],
+      [
+        '',
+        'Scope',
+        'https://ossrdbms-aad.database.windows.net/.default',
+        'identity.scope',
+        'https://ossrdbms-aad.database.windows.net/.default',
+      ],
+      ['', 'OAuthSettingsLocation', 'memory://shared', 'identity.tokenLocation', 'memory://shared'],
+      ['', 'User', 'Flow Reader-ü "x"', 'server.user', 'Flow Reader-ü "x"'],
+      ['', 'Database', '日本', 'server.database', '日本'],
+      ['P-29', 'User', '${USER}', 'server.user', '${USER}'],
+    ];
+    for (const [row, name, value, path, expected] of accepted) {
+      it(`${row} takes ${name}=${value}`.trimStart(), () => {
+        expect(settingsOf(plus({ [name]: value }))).to.have.nested.property(path, expected);
+      });
+    }
+
+    for (const value of ['True', 'yes', 'YES', '1', 'on', 'TRUE']) {
+      it(`P-17 takes UseSSL=${value} for true`, () => {
+        expect(settingsOf(plus({ UseSSL: value })).server.port).to.equal(5432);
+      });
+    }
+
+    const refused: readonly (readonly [row: string, name: string, value: string])[] = [
+      ...['0', '-1', '65536', '1e3', '0x10', '5432.0', '٥٤٣٢', '9'.repeat(400), ' 5432 '].map(
+        (value) => ['P-15', 'Port', value] as const,
+      ),
+      ...['-1', 'abc', '1e15', '2147484', '2147483648', 'NaN', 'Infinity'].map(
+        (value) => ['P-16', 'Timeout', value] as const,
+      ),
+      ...['wahr', '2', 'y', 'tru', 'null'].map((value) => ['P-17', 'UseSSL', value] as const),
+      ['P-18', 'AuthScheme', 'AzurAD'],
+      ['P-18', 'InitiateOAuth', 'OFF'],
+      ['P-18', 'OAuthGrantType', 'CODE'],
+      ...[
+        'https://db',
+        'db:5432',
+        'db/x',
+        'db,db2',
+        'user@db',
+        'db name',
+        '[::1',
+        '::1]',
+        '/var/run/postgresql',
+        'a\nb',
+        '-db',
+        'x'.repeat(254),
+        '@db',
+        'db?sslmode=disable',
+      ].map((value) => [/^\/var/.test(value) ? 'P-22' : 'P-21', 'Server', value] as const),
+      ...[
+        '\u001b[31m',
+        'a\nb',
+        'a\u2028b',
+        'a\u202eb',
+        'a\u2066b',
+        'a\u200eb',
+        'a\u061cb',
+        'a\u0085b',
+        'a\u007fb',
+      ].flatMap((value) =>
+        (['User', 'Database', 'ApplicationName'] as const).map((name) => ['P-10', name, value] as const),
+      ),
+      ...[
+        'common',
+        'organizations',
+        'consumers',
+        'contoso',
+        '../x',
+        'a..b',
+        'contoso.com/x',
+        'x'.repeat(300) + '.com',
+        '-a.com',
+      ].map((value) => ['', 'AzureTenant', value] as const),
+      ...[
+        'http://login.example',
+        'https://login.example/tenant',
+        'https://u:p@login.example',
+        'https://login.example?x=1',
+        'https://login.example/#x',
+        'ftp://login.example',
+        '://',
+        'https://',
+      ].map((value) => ['', 'AzureAuthority', value] as const),
+      ...['https://x', '/.default', 'a b/.default', 'https://x/.default extra', 'https://x//.default'].map(
+        (value) => ['', 'Scope', value] as const,
+      ),
+      ...['file:///x', 'registry://x', '/tmp/x'].map(
+        (value) => ['', 'OAuthSettingsLocation', value] as const,
+      ),
+      ...['a b', 'a/b', 'x'.repeat(257), 'a\u202eb'].map((value) => ['', 'OAuthClientId', value] as const),
+      ['', 'SSLCA', '-----BEGIN PRIVATE KEY-----'],
+    ];
+    for (const [row, name, value] of refused) {
+      it(`${row} refuses ${name}=${printable(value.slice(0, 40))}`.trimStart(), async () => {
+        const error = await invalid(plus({ [name]: value }));
+        expect(error.properties).to.include(name);
+        expect(error.message).to.match(/^[\x20-\x7e…]*$/);
+      });
+    }
+
+    it('P-18 names the allowed values', async () => {
+      expect((await invalid(plus({ AuthScheme: 'AzurAD' }))).message).to.equal(
+        'AuthScheme must be one of AzureServicePrincipal, AzureServicePrincipalCert, AzureAD.',
+      );
+    });
+
+    it('P-18 refuses a kind of store that is unknown', async () => {
+      await invalid(`${CERTIFICATE}OAuthJWTCertType=PFX`);
+    });
+
+    for (const name of [
+      'Server',
+      'AzureTenant',
+      'AzureAuthority',
+      'Scope',
+      'OAuthClientId',
+      'Port',
+      'User',
+    ]) {
+      it(`P-14 checks ${name} of 1 MB in linear time`, () => {
+        const time = (length: number): number => {
+          const text = plus({ [name]: `https://${'a.-/'.repeat(length / 4)}` });
+          const start = performance.now();
+          try {
+            explainSettings(text);
+          } catch (error) {
+            expect(error).to.include({ code: 'PROPERTY_INVALID' });
+          }
+          return performance.now() - start;
+        };
+        time(1_000); // warm
+        expect(time(900_000) / Math.max(time(90_000), 1)).to.be.lessThan(40);
+      });
+    }
+  });
+
+  describe('explaining', () => {
+    it('says of every property what is used and where it came from, secrets masked', () => {
+      const { effective } = explainSettings(`${SECRET}Port=6432`);
+      const line = (name: string) => effective.find((each) => each.name === name);
+      expect(line('Port')).to.include({ value: '6432', origin: 'given' });
+      expect(line('Timeout')).to.include({ value: '60', origin: 'default' });
+      expect(line('OAuthClientSecret')).to.include({ value: '***', origin: 'given' });
+      expect(line('AuthScheme')).to.include({ value: 'AzureServicePrincipal', origin: 'derived' });
+      expect(line('Scope')).to.include({ value: '', origin: 'derived' });
+      expect(line('OAuthJWTCert')).to.equal(undefined);
+    });
+
+    it('leaves out only what the credential makes useless', () => {
+      const names = (text: string): string[] => explainSettings(text).effective.map(({ name }) => name);
+      const all = (PROPERTIES as readonly Property[]).map(({ name }) => name);
+      const certificateOnly = all.filter((name) => name.startsWith('OAuthJWT'));
+      expect(names(SECRET)).to.have.members(all.filter((name) => !certificateOnly.includes(name)));
+      expect(names(`${CERTIFICATE}OAuthJWTCertPassword=x`)).to.have.members(
+        all.filter((name) => name !== 'OAuthClientSecret'),
+      );
+    });
+  });
+});
