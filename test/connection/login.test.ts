@@ -257,7 +257,7 @@ describe('login', function () {
     async function scripted(steps: readonly Step[], sslAnswer?: Buffer) {
       const certificate = await sandbox.serverCertificates.pem('valid');
       const server = await startFakeServer({ certificate, steps, ...(sslAnswer && { sslAnswer }) });
-      const connector = connect({ Port: String(server.port), Timeout: '2' });
+      const connector = connect({ Port: String(server.port), Timeout: '1' });
       return { server, outcome: connector.execute('select', WHO), close: () => server.close() };
     }
 
