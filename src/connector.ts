@@ -7,7 +7,8 @@ import { systemClock, type Clock } from './clock.js';
 import { openSession } from './connection/login.js';
 import { Pool, type PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
-import type { Row, Session } from './connection/session.js';
+import type { Row } from './connection/rows.js';
+import type { Session } from './connection/session.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import { planOperation } from './operations/index.js';
@@ -147,7 +148,7 @@ class WiredConnector implements Connector {
   }
 
   async execute(operation: string, input: object, { signal }: CallOptions = {}): Promise<Result> {
-    const watch = this.#watch(operation);
+    const watch = this.#watch(operation, signal);
     try {
       const planned = planOperation(operation, input);
       const result = await this.#pool.use((session) => runOperation(session, planned, { signal }), signal);
@@ -164,7 +165,7 @@ class WiredConnector implements Connector {
     options: StreamOptions = {},
   ): AsyncGenerator<Row[], void, undefined> {
     const { signal, batchSize = DEFAULT_BATCH_SIZE } = options;
-    const watch = this.#watch(operation);
+    const watch = this.#watch(operation, signal);
     let rows = 0;
     try {
       const planned = planOperation(operation, input);
@@ -204,7 +205,10 @@ class WiredConnector implements Connector {
   }
 
   /** Reports how an operation ended. */
-  #watch(operation: string): {
+  #watch(
+    operation: string,
+    signal: AbortSignal | undefined,
+  ): {
     completed: (rows: number, affectedRows: number) => void;
     failed: (cause: unknown) => ConnectorError;
   } {
@@ -216,7 +220,7 @@ class WiredConnector implements Connector {
         diagnostics.report('operation.completed', { operation, rows, affectedRows, ms: ms() });
       },
       failed(cause) {
-        const error = asConnectorError(cause);
+        const error = asConnectorError(cause, signal);
         diagnostics.report('operation.failed', { operation, code: error.code, ms: ms() });
         return error;
       },

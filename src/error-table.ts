@@ -99,7 +99,7 @@ export const ERROR_TYPES = {
   'POSTGRESQL:OUTCOME_UNKNOWN': {
     parent: null,
     exitCode: 1,
-    description: 'The connection was lost after a write was sent: it may or may not have happened.',
+    description: 'The answer to a write did not arrive: it may or may not have happened.',
   },
   'POSTGRESQL:CANCELLED': {
     parent: null,
@@ -535,7 +535,7 @@ export const ERRORS = {
   OUTCOME_UNKNOWN: {
     type: 'POSTGRESQL:OUTCOME_UNKNOWN',
     retryable: false,
-    message: 'The connection was lost before the answer to a write arrived: it may or may not have happened.',
+    message: 'The answer to a write did not arrive: {problem} The write may or may not have happened.',
     cure: 'Look at the data before you repeat the write.',
   },
   CANCELLED: {

@@ -102,9 +102,15 @@ export function isConnectorError(value: unknown): value is ConnectorError {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
-/** `error` itself where it is ours; anything else as INTERNAL with the original as its cause. */
-export function asConnectorError(error: unknown): ConnectorError {
+/**
+ * `error` itself where it is ours; CANCELLED where it is what `signal` was aborted with; anything
+ * else as INTERNAL with the original as its cause.
+ */
+export function asConnectorError(error: unknown, signal?: AbortSignal): ConnectorError {
   if (isConnectorError(error)) return error;
+  if (signal?.aborted === true && error === signal.reason) {
+    return new ConnectorError('CANCELLED', {}, { cause: error });
+  }
   return new ConnectorError('INTERNAL', { problem: describe(error) }, { cause: error });
 }
 

@@ -14,7 +14,8 @@ export type { TokenHealth } from './auth/token-source.js';
 export { systemClock, type Clock } from './clock.js';
 export type { PoolCounts } from './connection/pool.js';
 export type { ConnectionProvider, Validation } from './connection/provider.js';
-export type { Field, Row, Session } from './connection/session.js';
+export type { Field, Row } from './connection/rows.js';
+export type { Session } from './connection/session.js';
 export type { Logger } from './diagnostics.js';
 export {
   ConnectorError,

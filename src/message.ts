@@ -1,4 +1,4 @@
-import type { Field, Row } from './connection/session.js';
+import type { Field, Row } from './connection/rows.js';
 import type { Result } from './operations/run.js';
 
 /** What a flow gets, whatever the host: the data, and facts about it. */

@@ -69,7 +69,7 @@ export async function testSettings(
   assemble: (settings: Settings) => TestParts,
   options: TestOptions,
 ): Promise<TestReport> {
-  const walk = new Walk();
+  const walk = new Walk(options.signal);
   const settings = await walk.step('settings', () => Promise.resolve({ value: resolve() }));
   if (settings) {
     const parts = assemble(settings);
@@ -171,8 +171,13 @@ interface StepResult<T> {
 class Walk {
   /** Undefined until the settings are read: reading them takes no measurable time. */
   clock: Clock | undefined;
+  readonly signal: AbortSignal | undefined;
   readonly #reports = new Map<StageName, StageReport>();
   #failed = false;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.signal = signal;
+  }
 
   async step<T>(name: StageName, run: () => Promise<StepResult<T>>): Promise<T | undefined> {
     if (this.#failed) return undefined;
@@ -183,7 +188,7 @@ class Walk {
       this.#reports.set(name, { name, status: 'passed', ms: ms(), ...(detail && { detail }) });
       return value;
     } catch (cause) {
-      const error = asConnectorError(cause);
+      const error = asConnectorError(cause, this.signal);
       this.#fail(name, error, ms());
       return undefined;
     }

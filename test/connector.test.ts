@@ -119,6 +119,53 @@ describe('connector', function () {
     );
   });
 
+  it('B-14 B-17 a write that is timed out or aborted after it was sent is OUTCOME_UNKNOWN', async () => {
+    const connector = connect({ Timeout: '1' });
+    const write = { sql: 'select pg_sleep(30) as slow_write' };
+    const late = await failure(
+      connector.execute('execute', write),
+      'POSTGRESQL:OUTCOME_UNKNOWN',
+      'OUTCOME_UNKNOWN',
+    );
+    expect(late.cause).to.have.property('code', 'OPERATION_TIMEOUT');
+    const leaving = new AbortController();
+    const aborted = { sql: 'select pg_sleep(30) as aborted_write' };
+    const running = connector.execute('execute', aborted, { signal: leaving.signal });
+    await untilTrue(
+      async () =>
+        (
+          await sandbox.query(
+            `select 1 from pg_stat_activity where state = 'active' and query like '%as aborted_write'`,
+          )
+        ).length === 1,
+    );
+    leaving.abort();
+    const left = await failure(running, 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
+    expect(left.cause).to.have.property('code', 'CANCELLED');
+    for (const reason of [undefined, 'enough', new Error('enough')]) {
+      const unsent = connector.execute('execute', write, { signal: AbortSignal.abort(reason) });
+      await failure(unsent, 'POSTGRESQL:CANCELLED', 'CANCELLED');
+    }
+  });
+
+  it('a write that is lost before our COMMIT certainly did not happen', async () => {
+    const connector = connect({ Timeout: '1' });
+    await connector.execute('execute', { sql: 'create table two_parts (id int, pause text)' });
+    await connector.execute('execute', {
+      sql: `create function nap() returns trigger language plpgsql as $$ begin if new.id = 40000 then perform pg_sleep(30); end if; return new; end $$`,
+    });
+    await connector.execute('execute', {
+      sql: 'create trigger nap before insert on two_parts for each row execute function nap()',
+    });
+    const rows = Array.from({ length: 40_001 }, (_, id) => ({ id, pause: '' }));
+    await failure(
+      connector.execute('insert', { table: 'two_parts', rows }),
+      'POSTGRESQL:QUERY_TIMEOUT',
+      'OPERATION_TIMEOUT',
+    );
+    expect(await sandbox.query('select count(*)::int as n from two_parts')).to.deep.equal([{ n: 0 }]);
+  });
+
   it('N-14 B-04 a write whose answer is lost is OUTCOME_UNKNOWN, a read CONNECTION_LOST', async () => {
     const connector = connect();
     const lost = async (operation: string): Promise<unknown> => {

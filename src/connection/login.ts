@@ -8,8 +8,9 @@ import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Settings } from '../settings/settings.js';
 import { Guard } from './guard.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
-import { LOSSLESS_TYPES, Session } from './session.js';
+import { Session } from './session.js';
 import { openTransport, type Wait } from './transport.js';
+import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What opening a session takes. */
 export interface LoginOptions {

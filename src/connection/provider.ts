@@ -1,4 +1,4 @@
-import { ConnectorError, isConnectorError } from '../errors.js';
+import { asConnectorError, type ConnectorError } from '../errors.js';
 import type { Session } from './session.js';
 
 /** Whether a session still answers, and if not, why. */
@@ -19,18 +19,19 @@ export interface ConnectionProvider {
 
 export function createProvider(open: (signal?: AbortSignal) => Promise<Session>): ConnectionProvider {
   return {
-    connect: ({ signal } = {}) => open(signal),
+    async connect({ signal } = {}) {
+      try {
+        return await open(signal);
+      } catch (error) {
+        throw asConnectorError(error, signal);
+      }
+    },
     async validate(session) {
       try {
         await session.all({ text: 'select 1', values: [] }, { writes: false });
         return { valid: true };
       } catch (error) {
-        return {
-          valid: false,
-          error: isConnectorError(error)
-            ? error
-            : new ConnectorError('INTERNAL', { problem: 'validation failed' }, { cause: error }),
-        };
+        return { valid: false, error: asConnectorError(error) };
       }
     },
     disconnect: (session) => session.close(),

@@ -1,30 +1,13 @@
-import pg from 'pg';
-import Cursor from 'pg-cursor';
+import type pg from 'pg';
 import type { TLSSocket } from 'node:tls';
 import { deadline, type Clock } from '../clock.js';
-import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
-import { isoTimestamp, TYPE_OIDS } from '../sql/type-codecs.js';
+import { cancelBackend } from './cancel.js';
 import { isServerError, statementError } from './pg-error.js';
-import { openTransport, type Endpoint } from './transport.js';
-
-/** A row: column name to value, without a prototype's names in the way. */
-export type Row = Record<string, unknown>;
-
-/** A column of a result. */
-export interface Field {
-  readonly name: string;
-  /** Object id of the type (catalog pg_type). */
-  readonly typeOid: number;
-}
-
-/** A part of a result, in order. The last part carries the count. */
-export interface RowBatch {
-  readonly rows: Row[];
-  readonly fields: readonly Field[];
-  /** Rows the command affected or returned; undefined until it has ended. */
-  readonly affectedRows: number | undefined;
-}
+import { CommitAwareCursor, fieldsOf, read, type Row, type RowBatch } from './rows.js';
+import type { Endpoint } from './transport.js';
+import { LOSSLESS_TYPES } from './value-types.js';
 
 /** How one statement runs. */
 export interface StatementOptions {
@@ -57,6 +40,8 @@ export class Session {
   readonly openedAtMs: number;
   #broken: ConnectorError | undefined;
   #onBroken: (() => void) | undefined;
+  /** Between our own BEGIN and COMMIT. */
+  #inTransaction = false;
 
   constructor(client: pg.Client, socket: TLSSocket, context: SessionContext) {
     this.#client = client;
@@ -90,8 +75,8 @@ export class Session {
    * may be empty, carries the count. Leaving early closes the portal and keeps the session.
    *
    * @throws ConnectorError for what the server says (see the table of SQLSTATEs in `pg-error.ts`),
-   *   OPERATION_TIMEOUT, CONNECTION_LOST, OUTCOME_UNKNOWN (a write whose answer was lost), or the
-   *   reason of `signal`
+   *   OPERATION_TIMEOUT, CONNECTION_LOST, the reason of `signal`; in place of these three
+   *   OUTCOME_UNKNOWN for a write outside a transaction, which may have happened
    */
   async *run(statement: Statement, options: BatchOptions): AsyncGenerator<RowBatch, void, undefined> {
     if (this.#broken) throw this.#broken;
@@ -133,11 +118,14 @@ export class Session {
       await this.all({ text, values: [] }, { writes, signal });
     };
     await control('begin', false);
+    this.#inTransaction = true;
     try {
       const result = await work();
+      this.#inTransaction = false;
       await control('commit', true);
       return result;
     } catch (error) {
+      this.#inTransaction = false;
       if (this.#isWhole()) await control('rollback', false).catch(() => undefined);
       throw error;
     }
@@ -184,21 +172,19 @@ export class Session {
 
   #failure(error: unknown, { writes }: StatementOptions, signal: AbortSignal): ConnectorError {
     if (isServerError(error)) return statementError(error);
-    if (signal.aborted) {
-      this.#abandon();
-      return isConnectorError(signal.reason)
-        ? signal.reason
-        : new ConnectorError('CANCELLED', {}, { cause: signal.reason });
-    }
-    this.#breakWith(error);
-    if (writes) return new ConnectorError('OUTCOME_UNKNOWN', {}, { cause: error });
-    return this.#broken ?? this.#lost(error);
+    const reason = signal.aborted ? asConnectorError(signal.reason, signal) : this.#lost(error);
+    if (signal.aborted) this.#abandon();
+    else this.#breakWith(reason);
+    // What was not committed is rolled back by the loss of its session: that outcome is known.
+    if (!writes || this.#inTransaction) return reason;
+    return new ConnectorError('OUTCOME_UNKNOWN', { problem: reason.message }, { cause: reason });
   }
 
   /** Stops the statement at the server, then gives the session up: nobody waits for its answer. */
   #abandon(): void {
     this.#breakWith(new Error('given up by its caller'));
-    cancelBackend(this.#context, this.#client).catch(() => undefined);
+    const { endpoint, clock } = this.#context;
+    cancelBackend(this.#client, endpoint, { clock, timeoutMs: CANCEL_GRACE_MS }).catch(() => undefined);
     this.#socket.destroy();
   }
 
@@ -215,42 +201,7 @@ export class Session {
 }
 
 const CLOSE_GRACE_MS = 2_000;
-
-function read(cursor: Cursor<Row>, batchSize: number): Promise<RowBatch> {
-  return new Promise((resolve, reject) => {
-    cursor.read(batchSize, (error: Error | undefined, rows, result) => {
-      if (error) {
-        reject(error);
-        return;
-      }
-      // The command tag arrives with the end of the portal, that is with a batch that is not full.
-      const ended = rows.length < batchSize;
-      resolve({ rows, fields: fieldsOf(result), affectedRows: ended ? (result.rowCount ?? 0) : undefined });
-    });
-  });
-}
-
-function fieldsOf({ fields }: pg.QueryResult): Field[] {
-  return fields.map(({ name, dataTypeID }) => ({ name, typeOid: dataTypeID }));
-}
-
-/**
- * A cursor that also reports what fails after its last row: a deferred constraint or a
- * serialization failure is found when the implicit transaction commits, and pg-cursor 2.22 drops
- * that error because the portal is closed by then.
- */
-class CommitAwareCursor extends Cursor<Row> {
-  handleError(error: Error): void {
-    const cursor = this as unknown as { state: string; _cb: ((error: Error) => void) | null };
-    const waiting = cursor._cb;
-    if (cursor.state === 'done' && waiting) {
-      cursor._cb = null;
-      waiting(error);
-      return;
-    }
-    (Cursor.prototype as unknown as CommitAwareCursor).handleError.call(this, error);
-  }
-}
+const CANCEL_GRACE_MS = 5_000;
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
@@ -261,52 +212,3 @@ function aborted(signal: AbortSignal): Promise<never> {
     else signal.addEventListener('abort', leave, { once: true });
   });
 }
-
-const CANCEL_REQUEST_CODE = 80_877_102;
-
-// The key that cancels is as good as a password for this session: it travels over verified TLS too
-// (PostgreSQL documentation, section 54.2.8).
-async function cancelBackend(
-  { endpoint, clock, timeoutMs }: SessionContext,
-  client: pg.Client,
-): Promise<void> {
-  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
-  const request = Buffer.alloc(16);
-  request.writeInt32BE(16, 0);
-  request.writeInt32BE(CANCEL_REQUEST_CODE, 4);
-  request.writeInt32BE(processID, 8);
-  request.writeInt32BE(secretKey, 12);
-  const socket = await openTransport(endpoint, { clock, timeoutMs });
-  socket.on('error', () => undefined);
-  socket.end(request);
-}
-
-const text = (value: string): string => value;
-const PARSERS = new Map<number, (value: string) => unknown>([
-  [TYPE_OIDS.date, text],
-  [TYPE_OIDS.interval, text],
-  [TYPE_OIDS.timestamp, isoTimestamp],
-  [TYPE_OIDS.timestamptz, isoTimestamp],
-  [TYPE_OIDS.dateArray, arrayOf(text)],
-  [TYPE_OIDS.intervalArray, arrayOf(text)],
-  [TYPE_OIDS.numericArray, arrayOf(text)],
-  [TYPE_OIDS.timestampArray, arrayOf(isoTimestamp)],
-  [TYPE_OIDS.timestamptzArray, arrayOf(isoTimestamp)],
-]);
-
-interface ArrayParser {
-  create(value: string, element: (value: string) => unknown): { parse(): unknown };
-}
-
-function arrayOf(element: (value: string) => unknown): (value: string) => unknown {
-  const { arrayParser } = pg.types as unknown as { arrayParser: ArrayParser };
-  return (value) => arrayParser.create(value, element).parse();
-}
-
-/** Values without loss: `pg`'s own parsers where they lose nothing, ours for dates and times. */
-export const LOSSLESS_TYPES = {
-  getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
-    const own = format === 'binary' ? undefined : PARSERS.get(oid);
-    return own ?? (pg.types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format);
-  },
-};

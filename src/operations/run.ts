@@ -1,4 +1,5 @@
-import type { Row, RowBatch, Session } from '../connection/session.js';
+import type { Row, RowBatch } from '../connection/rows.js';
+import type { Session } from '../connection/session.js';
 import type { PlannedOperation } from './index.js';
 
 /** The outcome of an operation as a whole. */

@@ -353,3 +353,8 @@ export function takesReference(property: Property): boolean {
 function fold(name: string): string {
   return name.replace(/[\s_-]/g, '').toLowerCase();
 }
+
+/** Whether `condition` is met by the values of `deciding`. */
+export function holds(condition: PropertyCondition, deciding: Readonly<Record<string, string>>): boolean {
+  return condition.in.includes(deciding[condition.property] ?? '');
+}

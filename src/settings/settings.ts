@@ -1,23 +1,16 @@
-import { readFileSync, statSync, type Stats } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import { ConnectorError, type ErrorCode, type ErrorDetails } from '../errors.js';
+import { ConnectorError } from '../errors.js';
 import {
-  firstUnusableCharacter,
   readConnectionString,
   readPropertyObject,
   type RawProperties,
   type ReadProperties,
   type SettingsNote,
 } from './connection-string.js';
-import {
-  PROPERTIES,
-  propertyOf,
-  takesReference,
-  type Property,
-  type PropertyCondition,
-  type PropertyName,
-} from './properties.js';
+import { holds, PROPERTIES, type Property, type PropertyName } from './properties.js';
+import { expandReferences, type SettingsSources } from './references.js';
 import { Secret } from './secret.js';
+import { ValueReader } from './value-reader.js';
 
 /** What the application proves itself with. */
 export type CredentialSettings =
@@ -87,12 +80,6 @@ export interface ResolvedSettings {
   readonly notes: readonly SettingsNote[];
 }
 
-/** What resolving may read besides the properties; injected by tests. */
-export interface SettingsSources {
-  readonly readFile?: (path: string) => string;
-  readonly environment?: Readonly<Record<string, string | undefined>>;
-}
-
 /**
  * Checks `raw` and gives the typed settings. Reads the files and variables that values
  * `@file:PATH` and `@env:NAME` name (for secret and PEM properties only; `@@` is a literal @),
@@ -128,120 +115,6 @@ function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedS
   };
 }
 
-/** Reads one value after the other and collects everything that is wrong with them. */
-class ValueReader {
-  readonly #given: ReadonlyMap<PropertyName, string>;
-  readonly #sources: SettingsSources;
-  readonly #problems: { property: PropertyName; text: string }[] = [];
-  readonly #missing: Property[] = [];
-
-  constructor(given: ReadonlyMap<PropertyName, string>, sources: SettingsSources) {
-    this.#given = given;
-    this.#sources = sources;
-  }
-
-  has(name: PropertyName): boolean {
-    return this.#given.has(name);
-  }
-
-  /** Given text or constant default; undefined where neither is. */
-  optional(name: PropertyName): string | undefined {
-    return this.#given.get(name) ?? propertyOf(name).default;
-  }
-
-  /** Like {@link optional}; '' stands in for an absent value, which {@link requireAll} reports. */
-  text(name: PropertyName): string {
-    return this.optional(name) ?? '';
-  }
-
-  secret(name: PropertyName): Secret | undefined {
-    const value = this.optional(name);
-    return value === undefined ? undefined : new Secret(value);
-  }
-
-  /** Text that `accept` takes; otherwise `rule` says what it should be. */
-  checked(name: PropertyName, accept: (value: string) => boolean, rule: string): string {
-    const value = this.text(name);
-    if (value !== '' && !accept(value)) this.problem(name, rule);
-    return value;
-  }
-
-  integer(name: PropertyName): number {
-    const { range = [0, Number.MAX_SAFE_INTEGER] } = propertyOf(name);
-    const text = this.text(name);
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
-    if (!(value >= range[0] && value <= range[1])) {
-      this.problem(name, `must be a whole number from ${String(range[0])} to ${String(range[1])}`);
-    }
-    return value;
-  }
-
-  milliseconds(name: PropertyName): number {
-    return this.integer(name) * 1_000;
-  }
-
-  /** Undefined for text that is neither. */
-  boolean(name: PropertyName): boolean | undefined {
-    const text = this.text(name).toLowerCase();
-    if (/^(true|yes|on|1)$/.test(text)) return true;
-    if (/^(false|no|off|0)$/.test(text)) return false;
-    this.problem(name, 'must be true or false');
-    return undefined;
-  }
-
-  /** The choice in the spelling of the table. */
-  choice(name: PropertyName): string | undefined {
-    const text = this.optional(name);
-    if (text === undefined) return undefined;
-    const { choices = [] } = propertyOf(name);
-    const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
-    if (found === undefined) this.problem(name, `must be one of ${choices.join(', ')}`);
-    return found;
-  }
-
-  pem(name: PropertyName): string | undefined {
-    const value = this.optional(name);
-    if (value === undefined) return undefined;
-    const text = value.includes('-----BEGIN ') ? value : readTextFile(name, value, this.#sources);
-    if (!text.includes('-----BEGIN CERTIFICATE-----'))
-      this.problem(name, 'must hold certificates in PEM form');
-    return text;
-  }
-
-  problem(property: PropertyName, text: string): void {
-    this.#problems.push({ property, text: `${property} ${text}.` });
-  }
-
-  /** Notes every property that is required, given what `deciding` says of the conditions, and absent. */
-  requireAll(deciding: Readonly<Record<string, string>>): void {
-    for (const property of PROPERTIES as readonly Property[]) {
-      const required =
-        property.required === true || (property.required && holds(property.required, deciding));
-      if (required && this.optional(property.name) === undefined) this.#missing.push(property);
-    }
-  }
-
-  throwProblems(): void {
-    const missing = this.#missing.map(({ name }) => name);
-    const names = this.#missing
-      .map(({ name, instead }) => (instead === undefined ? name : `${name} (or ${instead})`))
-      .join(', ');
-    if (missing.length > 0 && this.#problems.length === 0) {
-      throw new ConnectorError('PROPERTIES_MISSING', { names }, { properties: missing });
-    }
-    if (this.#problems.length > 0) {
-      const lacking = missing.length > 0 ? [`Missing: ${names}.`] : [];
-      const problems = [...this.#problems.map(({ text }) => text), ...lacking].join(' ');
-      const properties = [...this.#problems.map(({ property }) => property), ...missing];
-      throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties });
-    }
-  }
-}
-
-function holds(condition: PropertyCondition, deciding: Readonly<Record<string, string>>): boolean {
-  return condition.in.includes(deciding[condition.property] ?? '');
-}
-
 type Scheme = 'AzureServicePrincipal' | 'AzureServicePrincipalCert';
 
 /**
@@ -256,7 +129,8 @@ function schemeOf(values: ValueReader): Scheme {
   if (certificate && secret) {
     const problem =
       'Both OAuthClientSecret and OAuthJWTCert are set; only one of them can prove the application.';
-    throw settingsError('PROPERTIES_CONFLICT', { problem }, ['OAuthClientSecret', 'OAuthJWTCert']);
+    const properties = ['OAuthClientSecret', 'OAuthJWTCert'];
+    throw new ConnectorError('PROPERTIES_CONFLICT', { problem }, { properties });
   }
   if (given === 'AzureServicePrincipalCert') return given;
   return certificate ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
@@ -389,70 +263,6 @@ function scopeOf(values: ValueReader): string | undefined {
     );
   }
   return scope;
-}
-
-function expandReferences(raw: RawProperties, sources: SettingsSources): Map<PropertyName, string> {
-  const values = new Map<PropertyName, string>();
-  for (const property of PROPERTIES as readonly Property[]) {
-    const given = raw[property.name];
-    if (given === undefined || given === '') continue;
-    values.set(
-      property.name,
-      takesReference(property) ? expandReference(property.name, given, sources) : given,
-    );
-  }
-  return values;
-}
-
-function expandReference(name: PropertyName, value: string, sources: SettingsSources): string {
-  if (value.startsWith('@@')) return value.slice(1);
-  if (value.startsWith('@file:')) return readTextFile(name, value.slice(6), sources).replace(/\r?\n$/, '');
-  if (value.startsWith('@env:')) {
-    const variable = value.slice(5);
-    const environment = sources.environment ?? process.env;
-    const found = Object.hasOwn(environment, variable) ? environment[variable] : undefined;
-    if (found === undefined || found === '') {
-      throw settingsError('PROPERTY_VARIABLE_MISSING', { property: name, variable }, [name]);
-    }
-    return found;
-  }
-  return value;
-}
-
-function readTextFile(name: PropertyName, path: string, sources: SettingsSources): string {
-  const read = sources.readFile ?? readSmallFile;
-  try {
-    const text = read(path).replace(/^\ufeff/, '');
-    if (text.trim() === '') throw Object.assign(new Error(), { code: 'empty' });
-    if (firstUnusableCharacter(text) >= 0) throw Object.assign(new Error(), { code: 'not text in UTF-8' });
-    return text;
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw settingsError('PROPERTY_FILE_UNREADABLE', { property: name, reason }, [name]);
-  }
-}
-
-const LARGEST_FILE = 1_048_576;
-
-// Only a regular file is opened: reading a pipe or a device could wait for ever.
-function readSmallFile(path: string): string {
-  const { size } = requireRegularFile(path);
-  if (size > LARGEST_FILE) throw Object.assign(new Error(), { code: 'larger than 1 MiB' });
-  return readFileSync(path, 'utf8');
-}
-
-function requireRegularFile(path: string): Stats {
-  const stats = statSync(path);
-  if (!stats.isFile()) throw Object.assign(new Error(), { code: 'not a regular file' });
-  return stats;
-}
-
-function settingsError<Code extends ErrorCode>(
-  code: Code,
-  details: ErrorDetails<Code>,
-  properties: readonly PropertyName[],
-): ConnectorError<Code> {
-  return new ConnectorError(code, details, { properties });
 }
 
 function effectiveProperties(values: ValueReader, scheme: Scheme): EffectiveProperty[] {

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { explainSettings, type SettingsSources } from '#src/settings/settings.js';
+import type { SettingsSources } from '#src/settings/references.js';
+import { explainSettings } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
 
 const SETTINGS = 'POSTGRESQL:SETTINGS';
