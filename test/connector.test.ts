@@ -1,51 +1,33 @@
 import { expect } from 'chai';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { createConnector, testConnection, tokenPassword, type Connector } from '#src/connector.js';
 import { ConnectorError } from '#src/errors.js';
 import { formatConnectionString, parseConnectionString } from '#src/settings/connection-string.js';
 import { failure } from './support/failure.js';
 import { recordingLogger } from './support/log.js';
+import { untilTrue, useSandbox } from './support/use-sandbox.js';
 
 describe('connector', function () {
   this.timeout(20_000);
-  let sandbox: Sandbox;
-  const open: Connector[] = [];
-
-  before(async () => {
-    sandbox = await startSandbox();
-  });
-  after(() => sandbox.close());
-  beforeEach(() => sandbox.control.reset());
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((connector) => connector.close()));
-  });
-
-  function connect(
-    changes: Record<string, string> = {},
-    options: Parameters<typeof createConnector>[1] = {},
-  ): Connector {
-    const connector = createConnector(
-      { ...parseConnectionString(sandbox.connections.secret), ...changes },
-      options,
-    );
-    open.push(connector);
-    return connector;
-  }
+  const use = useSandbox();
+  const { connect } = use;
 
   const backends = async (): Promise<unknown> => {
-    const [row] = await sandbox.query(
+    const [row] = await use.sandbox.query(
       `select count(*)::int as all, count(*) filter (where state = 'active')::int as active from pg_stat_activity where usename = $1`,
-      [sandbox.role],
+      [use.sandbox.role],
     );
     return row;
   };
 
   for (const kind of ['secret', 'certificatePem', 'certificatePfx'] as const) {
     it(`C-01 makes 1 discovery and 1 token request for 1,000 cold callers with ${kind}`, async () => {
-      const password = tokenPassword(sandbox.connections[kind]);
+      const password = tokenPassword(use.sandbox.connections[kind]);
       const tokens = await Promise.all(Array.from({ length: 1_000 }, () => password()));
       expect(new Set(tokens).size).to.equal(1);
-      expect(sandbox.control.requests().map((request) => request.kind)).to.deep.equal(['discovery', 'token']);
+      expect(use.sandbox.control.requests().map((request) => request.kind)).to.deep.equal([
+        'discovery',
+        'token',
+      ]);
     });
   }
 
@@ -65,7 +47,7 @@ describe('connector', function () {
   });
 
   it('D-12 H-18 can be made while everything is down, and recovers by itself', async () => {
-    sandbox.control.addFaults({
+    use.sandbox.control.addFaults({
       action: 'refuse',
       code: 90033,
       status: 400,
@@ -92,16 +74,16 @@ describe('connector', function () {
     const running = connector.execute('select', { sql: 'select pg_sleep(30)' }, { signal: leaving.signal });
     await untilTrue(
       async () =>
-        (await sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)).length ===
-        1,
+        (await use.sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`))
+          .length === 1,
     );
     leaving.abort();
     await failure(running, 'POSTGRESQL:CANCELLED', 'CANCELLED');
     expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
     await untilTrue(
       async () =>
-        (await sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)).length ===
-        0,
+        (await use.sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`))
+          .length === 0,
     );
   });
 
@@ -114,8 +96,8 @@ describe('connector', function () {
     );
     await untilTrue(
       async () =>
-        (await sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)).length ===
-        0,
+        (await use.sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`))
+          .length === 0,
     );
   });
 
@@ -134,7 +116,7 @@ describe('connector', function () {
     await untilTrue(
       async () =>
         (
-          await sandbox.query(
+          await use.sandbox.query(
             `select 1 from pg_stat_activity where state = 'active' and query like '%as aborted_write'`,
           )
         ).length === 1,
@@ -163,7 +145,7 @@ describe('connector', function () {
       'POSTGRESQL:QUERY_TIMEOUT',
       'OPERATION_TIMEOUT',
     );
-    expect(await sandbox.query('select count(*)::int as n from two_parts')).to.deep.equal([{ n: 0 }]);
+    expect(await use.sandbox.query('select count(*)::int as n from two_parts')).to.deep.equal([{ n: 0 }]);
   });
 
   it('N-14 B-04 a write whose answer is lost is OUTCOME_UNKNOWN, a read CONNECTION_LOST', async () => {
@@ -174,12 +156,13 @@ describe('connector', function () {
       await untilTrue(
         async () =>
           (
-            await sandbox.query(`select 1 from pg_stat_activity where state = 'active' and query like $1`, [
-              `%pg_sleep% as ${operation}`,
-            ])
+            await use.sandbox.query(
+              `select 1 from pg_stat_activity where state = 'active' and query like $1`,
+              [`%pg_sleep% as ${operation}`],
+            )
           ).length === 1,
       );
-      sandbox.control.dropSessions();
+      use.sandbox.control.dropSessions();
       return running;
     };
     await failure(lost('select'), 'POSTGRESQL:CONNECTIVITY', 'CONNECTION_LOST');
@@ -189,7 +172,7 @@ describe('connector', function () {
   it('B-01 a restart of the database between two messages is no error', async () => {
     const connector = connect();
     await connector.execute('select', { sql: 'select 1' });
-    await sandbox.control.restartPostgres();
+    await use.sandbox.control.restartPostgres();
     await untilTrue(() => Promise.resolve(connector.health().pool.idle === 0));
     expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
   });
@@ -198,7 +181,7 @@ describe('connector', function () {
     const connector = connect({ PoolMaxSize: '1' });
     await connector.execute('execute', { sql: 'begin' });
     await connector.execute('execute', { sql: 'create table left_open (id int)' });
-    const [row] = await sandbox.query(`select to_regclass('left_open') is not null as committed`);
+    const [row] = await use.sandbox.query(`select to_regclass('left_open') is not null as committed`);
     expect(row).to.deep.equal({ committed: true });
     expect(connector.health().sessionsOpened).to.equal(2);
   });
@@ -287,10 +270,12 @@ describe('connector', function () {
   });
 
   it('an abort ends a test at the stage where it was', async () => {
-    sandbox.control.addFaults({ action: 'hang', times: 'always' });
+    use.sandbox.control.addFaults({ action: 'hang', times: 'always' });
     const leaving = new AbortController();
-    const testing = testConnection(sandbox.connections.secret, { signal: leaving.signal });
-    await untilTrue(() => Promise.resolve(sandbox.control.requests().some(({ kind }) => kind === 'token')));
+    const testing = testConnection(use.sandbox.connections.secret, { signal: leaving.signal });
+    await untilTrue(() =>
+      Promise.resolve(use.sandbox.control.requests().some(({ kind }) => kind === 'token')),
+    );
     leaving.abort(new ConnectorError('CANCELLED', {}));
     const report = await testing;
     expect(report.stages.find(({ status }) => status === 'failed'))
@@ -299,7 +284,7 @@ describe('connector', function () {
   });
 
   it('keeps two connectors of different identities apart in one memory location', async () => {
-    const app = await sandbox.addApplication({ displayName: 'other app', role: 'other app' });
+    const app = await use.sandbox.addApplication({ displayName: 'other app', role: 'other app' });
     const shared = { OAuthSettingsLocation: 'memory://one-for-both' };
     const first = connect(shared);
     const second = connect({
@@ -312,22 +297,17 @@ describe('connector', function () {
     const who = async (connector: Connector): Promise<unknown> =>
       (await connector.execute('select', { sql: 'select current_user as who' })).rows[0]?.['who'];
     expect(await Promise.all([who(first), who(second), who(third)])).to.deep.equal([
-      sandbox.role,
+      use.sandbox.role,
       'other app',
-      sandbox.role,
+      use.sandbox.role,
     ]);
-    expect(sandbox.control.tokenRequestCount()).to.equal(2);
+    expect(use.sandbox.control.tokenRequestCount()).to.equal(2);
   });
 
   it('reads back what formatConnectionString writes', async () => {
-    const text = formatConnectionString(parseConnectionString(sandbox.connections.certificatePfx));
+    const text = formatConnectionString(parseConnectionString(use.sandbox.connections.certificatePfx));
     const connector = createConnector(text);
-    open.push(connector);
     expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+    await connector.close();
   });
 });
-
-/** Asks again, turn by turn of the event loop, until `holds`; mocha's own limit ends it. */
-async function untilTrue(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
-}

@@ -1,63 +1,62 @@
 import { expect } from 'chai';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { answer, html, redirect, reset, silent, throttled, unavailable } from '#sandbox/faults.js';
 import type { ErrorCode, ErrorType } from '#src/errors.js';
-import { formatConnectionString, parseConnectionString } from '#src/settings/connection-string.js';
+import { formatConnectionString } from '#src/settings/connection-string.js';
 import { entraClientFor } from '../support/clients.js';
 import { failure } from '../support/failure.js';
 import { HastyClock } from '../support/fake-clock.js';
 import { recordingLogger } from '../support/log.js';
+import { useSandbox } from '../support/use-sandbox.js';
 
 const AUTHENTICATION: ErrorType = 'POSTGRESQL:AUTHENTICATION';
 
 describe('Entra client', function () {
   this.timeout(60_000);
-  let sandbox: Sandbox;
+  const use = useSandbox({ skipPostgres: true });
 
-  before(async () => {
-    sandbox = await startSandbox({ skipPostgres: true });
-  });
-  after(() => sandbox.close());
-  beforeEach(() => sandbox.control.reset());
+  const changed = (
+    changes: Record<string, string>,
+    from?: 'secret' | 'certificatePem' | 'certificatePfx',
+  ): string => formatConnectionString(use.properties(changes, from));
 
-  const changed = (changes: Record<string, string>, from = sandbox.connections.secret): string =>
-    formatConnectionString({ ...parseConnectionString(from), ...changes });
-
-  const request = async (connection = sandbox.connections.secret, clock?: HastyClock) => {
+  const request = async (connection = use.sandbox.connections.secret, clock?: HastyClock) => {
     const { entra, network } = entraClientFor(connection, clock && { clock });
     return entra.requestToken().finally(() => network.close());
   };
 
-  const tokenRequests = () => sandbox.control.requests().filter(({ kind }) => kind === 'token');
+  const tokenRequests = () => use.sandbox.control.requests().filter(({ kind }) => kind === 'token');
 
   for (const kind of ['secret', 'certificatePem', 'certificatePfx'] as const) {
     for (const tenant of ['tenantId', 'tenantDomain'] as const) {
       it(`obtains a token by ${kind}, the tenant given by ${tenant}, with one discovery and one token request`, async () => {
-        const token = await request(changed({ AzureTenant: sandbox[tenant] }, sandbox.connections[kind]));
+        const token = await request(changed({ AzureTenant: use.sandbox[tenant] }, kind));
         expect(token.lifetimeMs).to.equal(3_599_000);
         expect(token.claims).to.include({
-          tenantId: sandbox.tenantId,
-          objectId: sandbox.objectId,
-          applicationId: sandbox.clientId,
+          tenantId: use.sandbox.tenantId,
+          objectId: use.sandbox.objectId,
+          applicationId: use.sandbox.clientId,
         });
-        expect(sandbox.control.requests().map((entry) => entry.kind)).to.deep.equal(['discovery', 'token']);
+        expect(use.sandbox.control.requests().map((entry) => entry.kind)).to.deep.equal([
+          'discovery',
+          'token',
+        ]);
       });
     }
   }
 
   it('discovers the authority once for many tokens', async () => {
-    const { entra, network } = entraClientFor(sandbox.connections.secret);
+    const { entra, network } = entraClientFor(use.sandbox.connections.secret);
     for (let count = 0; count < 3; count += 1) await entra.requestToken();
     await network.close();
-    expect(sandbox.control.requests().filter(({ kind }) => kind === 'discovery')).to.have.length(1);
+    expect(use.sandbox.control.requests().filter(({ kind }) => kind === 'discovery')).to.have.length(1);
   });
 
   it("D-06 goes on with yesterday's document while discovery is out of order", async () => {
     const clock = new HastyClock();
-    const { entra, network } = entraClientFor(sandbox.connections.secret, { clock });
+    const { entra, network } = entraClientFor(use.sandbox.connections.secret, { clock });
     const known = await entra.discover();
     clock.advance(25 * 3_600_000);
-    sandbox.control.addFaults(unavailable(503, undefined, { kind: 'discovery', times: 'always' }));
+    use.sandbox.control.addFaults(unavailable(503, undefined, { kind: 'discovery', times: 'always' }));
     expect(await entra.discover()).to.equal(known);
     await network.close();
   });
@@ -84,49 +83,43 @@ describe('Entra client', function () {
   }
 
   it('T-06 an expired secret is CLIENT_SECRET_EXPIRED', async () => {
-    sandbox.control.expireSecret();
+    use.sandbox.control.expireSecret();
     await failure(request(), AUTHENTICATION, 'CLIENT_SECRET_EXPIRED');
   });
 
   it('T-06 an unregistered certificate is CERTIFICATE_NOT_REGISTERED and names its thumbprint', async () => {
-    const connection = changed(
-      { OAuthJWTCert: sandbox.certificates.unregisteredPem },
-      sandbox.connections.certificatePem,
-    );
+    const connection = changed({ OAuthJWTCert: use.sandbox.certificates.unregisteredPem }, 'certificatePem');
     const error = await failure(request(connection), AUTHENTICATION, 'CERTIFICATE_NOT_REGISTERED');
     expect(error.message).to.match(/[0-9A-F]{64}/);
     expect(error.correlationId).to.be.a('string');
   });
 
   it('K-12 an expired certificate fails before anything is sent', async () => {
-    const connection = changed(
-      { OAuthJWTCert: sandbox.certificates.expiredPem },
-      sandbox.connections.certificatePem,
-    );
+    const connection = changed({ OAuthJWTCert: use.sandbox.certificates.expiredPem }, 'certificatePem');
     await failure(request(connection), 'POSTGRESQL:SETTINGS', 'CERTIFICATE_EXPIRED');
-    expect(sandbox.control.requests()).to.deep.equal([]);
+    expect(use.sandbox.control.requests()).to.deep.equal([]);
   });
 
   it('T-01 obeys Retry-After and then succeeds', async () => {
     const clock = new HastyClock();
-    sandbox.control.addFaults(throttled(2));
-    await request(sandbox.connections.secret, clock);
+    use.sandbox.control.addFaults(throttled(2));
+    await request(use.sandbox.connections.secret, clock);
     expect(clock.waits).to.include(2_000);
     expect(tokenRequests().map(({ status }) => status)).to.deep.equal([429, 200]);
   });
 
   for (const status of [500, 502, 503, 504]) {
     it(`T-03 survives two answers of HTTP ${String(status)}`, async () => {
-      sandbox.control.addFaults(unavailable(status, undefined, { times: 2 }));
-      await request(sandbox.connections.secret, new HastyClock());
+      use.sandbox.control.addFaults(unavailable(status, undefined, { times: 2 }));
+      await request(use.sandbox.connections.secret, new HastyClock());
       expect(tokenRequests().map((entry) => entry.status)).to.deep.equal([status, status, 200]);
     });
   }
 
   it('T-03 makes no outage of its own: the next request after a failed one goes out at once', async () => {
     const clock = new HastyClock();
-    const { entra, network } = entraClientFor(sandbox.connections.secret, { clock });
-    sandbox.control.addFaults(unavailable(503, undefined, { times: 5 }));
+    const { entra, network } = entraClientFor(use.sandbox.connections.secret, { clock });
+    use.sandbox.control.addFaults(unavailable(503, undefined, { times: 5 }));
     await failure(entra.requestToken(), AUTHENTICATION, 'AUTHORITY_UNAVAILABLE');
     const before = clock.steadyMs();
     expect((await entra.requestToken()).lifetimeMs).to.equal(3_599_000);
@@ -136,20 +129,20 @@ describe('Entra client', function () {
 
   for (const after of ['request', 'headers', 'body'] as const) {
     it(`T-08 tries again after a reset behind the ${after}`, async () => {
-      sandbox.control.addFaults(reset(after));
-      await request(sandbox.connections.secret, new HastyClock());
+      use.sandbox.control.addFaults(reset(after));
+      await request(use.sandbox.connections.secret, new HastyClock());
       expect(tokenRequests()).to.have.length(2);
     });
   }
 
   it('T-37 signs anew for each attempt: a replayed assertion would be refused', async () => {
-    sandbox.control.addFaults(reset('headers', { times: 2 }));
-    await request(sandbox.connections.certificatePem, new HastyClock());
+    use.sandbox.control.addFaults(reset('headers', { times: 2 }));
+    await request(use.sandbox.connections.certificatePem, new HastyClock());
     expect(tokenRequests()).to.have.length(3);
   });
 
   it('T-09 ends a wait for an authority that never answers, at its limit', async () => {
-    sandbox.control.addFaults(silent({ times: 'always' }));
+    use.sandbox.control.addFaults(silent({ times: 'always' }));
     const error = await failure(
       request(changed({ Timeout: '1' })),
       'POSTGRESQL:CANNOT_REACH',
@@ -160,32 +153,32 @@ describe('Entra client', function () {
 
   for (const status of [301, 302, 303, 307, 308]) {
     it(`T-27 D-07 does not follow a redirect (HTTP ${String(status)}) with the secret`, async () => {
-      sandbox.control.addFaults({
+      use.sandbox.control.addFaults({
         action: 'answer',
         status,
-        headers: { location: `${sandbox.authority.url}/caught` },
+        headers: { location: `${use.sandbox.authority.url}/caught` },
       });
       await failure(request(), AUTHENTICATION, 'AUTHORITY_REDIRECTED');
-      expect(sandbox.control.requests().some(({ path }) => path.includes('caught'))).to.equal(false);
+      expect(use.sandbox.control.requests().some(({ path }) => path.includes('caught'))).to.equal(false);
     });
   }
 
   it('D-07 does not follow a redirect of the document', async () => {
-    sandbox.control.addFaults(redirect('https://localhost:1/elsewhere', 302, { kind: 'discovery' }));
+    use.sandbox.control.addFaults(redirect('https://localhost:1/elsewhere', 302, { kind: 'discovery' }));
     await failure(request(), AUTHENTICATION, 'AUTHORITY_REDIRECTED');
   });
 
   it('T-12 does not quote a captive portal', async () => {
-    sandbox.control.addFaults(html(200, { times: 'always' }));
+    use.sandbox.control.addFaults(html(200, { times: 'always' }));
     await failure(
-      request(sandbox.connections.secret, new HastyClock()),
+      request(use.sandbox.connections.secret, new HastyClock()),
       AUTHENTICATION,
       'TOKEN_RESPONSE_MALFORMED',
     );
   });
 
   it('T-28 stops reading at 256 KiB', async () => {
-    sandbox.control.addFaults({
+    use.sandbox.control.addFaults({
       action: 'answer',
       status: 200,
       body: 'x'.repeat(1_024),
@@ -193,7 +186,7 @@ describe('Entra client', function () {
       times: 'always',
     });
     const error = await failure(
-      request(sandbox.connections.secret, new HastyClock()),
+      request(use.sandbox.connections.secret, new HastyClock()),
       AUTHENTICATION,
       'TOKEN_RESPONSE_MALFORMED',
     );
@@ -201,32 +194,32 @@ describe('Entra client', function () {
   });
 
   it('T-19 T-18 keeps a token with an absurd life for a day at most, and refuses one without a life', async () => {
-    sandbox.control.overrideTokenResponse({ set: { expires_in: 1e15 } });
-    sandbox.control.overrideClaims({ remove: ['exp'] });
+    use.sandbox.control.overrideTokenResponse({ set: { expires_in: 1e15 } });
+    use.sandbox.control.overrideClaims({ remove: ['exp'] });
     expect((await request()).lifetimeMs).to.equal(86_400_000);
-    sandbox.control.overrideTokenResponse({ set: { expires_in: -5 } });
+    use.sandbox.control.overrideTokenResponse({ set: { expires_in: -5 } });
     await failure(
-      request(sandbox.connections.secret, new HastyClock()),
+      request(use.sandbox.connections.secret, new HastyClock()),
       AUTHENTICATION,
       'TOKEN_RESPONSE_MALFORMED',
     );
   });
 
   it('T-22 takes the earlier end when the token says another than the answer', async () => {
-    sandbox.control.setTokenLifetime(600);
-    sandbox.control.overrideTokenResponse({ set: { expires_in: 3_599 } });
+    use.sandbox.control.setTokenLifetime(600);
+    use.sandbox.control.overrideTokenResponse({ set: { expires_in: 3_599 } });
     expect((await request()).lifetimeMs).to.be.at.most(900_000);
   });
 
   it('T-23 T-24 refuses a token for another audience or of another tenant', async () => {
-    sandbox.control.overrideClaims({ set: { aud: 'https://graph.microsoft.com' } });
+    use.sandbox.control.overrideClaims({ set: { aud: 'https://graph.microsoft.com' } });
     await failure(request(), AUTHENTICATION, 'TOKEN_NOT_FOR_DATABASE');
-    sandbox.control.overrideClaims({ set: { tid: '99999999-2222-3333-4444-555555555555' } });
+    use.sandbox.control.overrideClaims({ set: { tid: '99999999-2222-3333-4444-555555555555' } });
     await failure(request(), AUTHENTICATION, 'TOKEN_NOT_FOR_DATABASE');
   });
 
   it('T-25 takes a token that is no JWT', async () => {
-    sandbox.control.addFaults(answer({ token_type: 'Bearer', access_token: 'opaque', expires_in: 60 }));
+    use.sandbox.control.addFaults(answer({ token_type: 'Bearer', access_token: 'opaque', expires_in: 60 }));
     const token = await request();
     expect(token.claims).to.equal(undefined);
     expect(token.value.reveal()).to.equal('opaque');
@@ -235,9 +228,9 @@ describe('Entra client', function () {
   const UNTRUSTED = ['self-signed', 'unknown-ca', 'wrong-host', 'expired'] as const;
   for (const kind of UNTRUSTED) {
     it(`D-10 sends nothing to an authority whose certificate is ${kind}`, async () => {
-      await sandbox.control.setCertificate('authority', kind);
+      await use.sandbox.control.setCertificate('authority', kind);
       await failure(request(), 'POSTGRESQL:TLS', 'AUTHORITY_NOT_VERIFIED');
-      expect(sandbox.control.requests()).to.deep.equal([]);
+      expect(use.sandbox.control.requests()).to.deep.equal([]);
     });
   }
 
@@ -253,13 +246,13 @@ describe('Entra client', function () {
 
   it('X-01 writes neither secret nor token nor assertion at any level', async () => {
     const logger = recordingLogger();
-    for (const connection of [sandbox.connections.secret, sandbox.connections.certificatePfx]) {
+    for (const connection of [use.sandbox.connections.secret, use.sandbox.connections.certificatePfx]) {
       const { entra, network } = entraClientFor(connection, { logger });
       const token = await entra.requestToken();
       await network.close();
       expect(logger.lines.join('\n')).not.to.include(token.value.reveal());
     }
     expect(logger.lines).to.have.length.greaterThan(3);
-    expect(logger.lines.join('\n')).not.to.include(sandbox.clientSecret).and.not.to.match(/eyJ/);
+    expect(logger.lines.join('\n')).not.to.include(use.sandbox.clientSecret).and.not.to.match(/eyJ/);
   });
 });

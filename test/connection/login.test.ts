@@ -1,9 +1,7 @@
 import { expect } from 'chai';
 import { inspect } from 'node:util';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
-import { createConnector, type Connector } from '#src/connector.js';
+import type { Connector } from '#src/connector.js';
 import type { ErrorCode, ErrorType } from '#src/errors.js';
-import { formatConnectionString, parseConnectionString } from '#src/settings/connection-string.js';
 import { failure } from '../support/failure.js';
 import {
   authentication,
@@ -14,39 +12,21 @@ import {
   type Step,
 } from '../support/fake-server.js';
 import { recordingLogger } from '../support/log.js';
+import { untilTrue, useSandbox } from '../support/use-sandbox.js';
 
 const WHO = { sql: 'select current_user as who' };
 
 describe('login', function () {
   this.timeout(15_000);
-  let sandbox: Sandbox;
-  const open: Connector[] = [];
-
-  before(async () => {
-    sandbox = await startSandbox();
-  });
-  after(() => sandbox.close());
-  beforeEach(() => sandbox.control.reset());
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((connector) => connector.close()));
-  });
-
-  function connect(
-    changes: Record<string, string> = {},
-    options: Parameters<typeof createConnector>[1] = {},
-  ): Connector {
-    const properties = { ...parseConnectionString(sandbox.connections.secret), ...changes };
-    const connector = createConnector(formatConnectionString(properties), options);
-    open.push(connector);
-    return connector;
-  }
+  const use = useSandbox();
+  const { connect } = use;
 
   const passwordsReceived = () =>
-    sandbox.control.logins().filter(({ passwordReceived }) => passwordReceived).length;
+    use.sandbox.control.logins().filter(({ passwordReceived }) => passwordReceived).length;
 
   it('A-01 gives the token to a cleartext request over verified TLS', async () => {
     const { rows } = await connect().execute('select', WHO);
-    expect(rows).to.deep.equal([{ who: sandbox.role }]);
+    expect(rows).to.deep.equal([{ who: use.sandbox.role }]);
   });
 
   const FOREIGN: readonly (readonly [
@@ -62,7 +42,7 @@ describe('login', function () {
   ];
   for (const [row, kind, words] of FOREIGN) {
     it(`${row} gives nothing to a server that answers with ${kind}`, async () => {
-      sandbox.control.setAuthentication(kind);
+      use.sandbox.control.setAuthentication(kind);
       const error = await failure(
         connect().execute('select', WHO),
         'POSTGRESQL:INVALID_CREDENTIALS',
@@ -74,7 +54,7 @@ describe('login', function () {
   }
 
   it('A-02 N-03 sends nothing to a server without TLS', async () => {
-    sandbox.control.setPlaintextOnly(true);
+    use.sandbox.control.setPlaintextOnly(true);
     await failure(connect().execute('select', WHO), 'POSTGRESQL:TLS', 'SERVER_WITHOUT_TLS');
     expect(passwordsReceived()).to.equal(0);
   });
@@ -90,7 +70,7 @@ describe('login', function () {
   ];
   for (const [kind, code] of CERTIFICATES) {
     it(`N-06 sends nothing to a server whose certificate is ${kind}`, async () => {
-      await sandbox.control.setCertificate('gate', kind);
+      await use.sandbox.control.setCertificate('gate', kind);
       await failure(connect().execute('select', WHO), 'POSTGRESQL:TLS', code);
       expect(passwordsReceived()).to.equal(0);
     });
@@ -116,10 +96,10 @@ describe('login', function () {
       const { rows } = await connect().execute('select', {
         sql: `select current_user as who, current_setting('search_path') as path, current_setting('application_name') as name`,
       });
-      expect(rows).to.deep.equal([{ who: sandbox.role, path: '"$user", public', name: 'pg-entra' }]);
-      await sandbox.control.setCertificate('gate', 'self-signed');
+      expect(rows).to.deep.equal([{ who: use.sandbox.role, path: '"$user", public', name: 'pg-entra' }]);
+      await use.sandbox.control.setCertificate('gate', 'self-signed');
       await failure(connect().execute('select', WHO), 'POSTGRESQL:TLS', 'SERVER_CERTIFICATE_UNTRUSTED');
-      await sandbox.control.setCertificate('authority', 'self-signed');
+      await use.sandbox.control.setCertificate('authority', 'self-signed');
       await failure(connect().execute('select', WHO), 'POSTGRESQL:TLS', 'AUTHORITY_NOT_VERIFIED');
     } finally {
       for (const name of Object.keys(hostile)) {
@@ -149,13 +129,13 @@ describe('login', function () {
     it(`${title} is ${code}, with a single token request`, async () => {
       const error = await failure(connect(changes).execute('select', WHO), type, code);
       expect(error.sqlState).to.match(/^(28000|28P01|3D000)$/);
-      expect(sandbox.control.tokenRequestCount()).to.equal(1);
+      expect(use.sandbox.control.tokenRequestCount()).to.equal(1);
     });
   }
 
   it('A-15 finds a role whose name has blanks, quotes, @ and accents, exactly', async () => {
     const role = 'Flüsse "und" Rôles@contoso';
-    const app = await sandbox.addApplication({ displayName: role, role });
+    const app = await use.sandbox.addApplication({ displayName: role, role });
     const changes = { User: role, OAuthClientId: app.clientId, OAuthClientSecret: app.clientSecret };
     expect((await connect(changes).execute('select', WHO)).rows).to.deep.equal([{ who: role }]);
   });
@@ -163,14 +143,14 @@ describe('login', function () {
   it('C-17 replaces a revoked token once and logs in again without an error', async () => {
     const connector = connect({ PoolMaxSize: '1', ConnectionLifeTime: '0' });
     await connector.execute('select', WHO);
-    sandbox.control.revoke('all');
-    await sandbox.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
-      sandbox.role,
+    use.sandbox.control.revoke('all');
+    await use.sandbox.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
+      use.sandbox.role,
     ]);
     await sessionsGone(connector);
     await connector.execute('select', WHO);
-    expect(sandbox.control.tokenRequestCount()).to.equal(2);
-    expect(sandbox.control.logins().map(({ outcome }) => outcome)).to.deep.equal([
+    expect(use.sandbox.control.tokenRequestCount()).to.equal(2);
+    expect(use.sandbox.control.logins().map(({ outcome }) => outcome)).to.deep.equal([
       'accepted',
       'refused',
       'accepted',
@@ -180,25 +160,25 @@ describe('login', function () {
   it('C-19 100 logins refused at once lead to one new token', async () => {
     const connector = connect({ PoolMaxSize: '100' });
     await connector.execute('select', WHO);
-    sandbox.control.revoke('all');
+    use.sandbox.control.revoke('all');
     const held = Array.from({ length: 100 }, () => connector.provider.connect());
     const sessions = await Promise.all(held);
-    expect(sandbox.control.tokenRequestCount()).to.equal(2);
+    expect(use.sandbox.control.tokenRequestCount()).to.equal(2);
     await Promise.all(sessions.map((session) => connector.provider.disconnect(session)));
   });
 
   it('C-18 a fresh token that is refused is not replaced', async () => {
-    sandbox.control.refuseLogins(5, {
+    use.sandbox.control.refuseLogins(5, {
       sqlState: '28000',
       message: 'The access token has expired. Acquire a new token and try again.',
     });
     await failure(connect().execute('select', WHO), 'POSTGRESQL:INVALID_CREDENTIALS', 'TOKEN_REFUSED');
-    expect(sandbox.control.tokenRequestCount()).to.equal(1);
-    expect(sandbox.control.logins()).to.have.length(1);
+    expect(use.sandbox.control.tokenRequestCount()).to.equal(1);
+    expect(use.sandbox.control.logins()).to.have.length(1);
   });
 
   it('a firewall rule is told from a refused token', async () => {
-    sandbox.control.refuseLogins(1, {
+    use.sandbox.control.refuseLogins(1, {
       sqlState: '28000',
       message: 'no pg_hba.conf entry for host "192.0.2.1", user "x", database "y", SSL encryption',
     });
@@ -208,15 +188,15 @@ describe('login', function () {
   it('A-13 an open session outlives its token', async () => {
     const connector = connect();
     await connector.execute('select', WHO);
-    sandbox.control.moveClock(7_200);
+    use.sandbox.control.moveClock(7_200);
     await connector.execute('select', WHO);
-    expect(sandbox.control.logins()).to.have.length(1);
+    expect(use.sandbox.control.logins()).to.have.length(1);
   });
 
   it('N-20 opens 200 sessions at once with one discovery and one token request', async () => {
     const connector = connect();
     const sessions = await Promise.all(Array.from({ length: 200 }, () => connector.provider.connect()));
-    expect(sandbox.control.requests().map(({ kind }) => kind)).to.deep.equal(['discovery', 'token']);
+    expect(use.sandbox.control.requests().map(({ kind }) => kind)).to.deep.equal(['discovery', 'token']);
     expect(await connector.provider.validate(sessions[199]!)).to.deep.equal({ valid: true });
     await Promise.all(sessions.map((session) => connector.provider.disconnect(session)));
     await connector.provider.disconnect(sessions[0]!);
@@ -227,8 +207,8 @@ describe('login', function () {
   it('B-03 a session that ends while idle is replaced, and the process lives', async () => {
     const connector = connect();
     await connector.execute('select', WHO);
-    await sandbox.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
-      sandbox.role,
+    await use.sandbox.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
+      use.sandbox.role,
     ]);
     await sessionsGone(connector);
     expect((await connector.execute('select', WHO)).rows).to.have.length(1);
@@ -249,13 +229,13 @@ describe('login', function () {
       .concat(logger.lines)
       .join('\n');
     await connector.provider.disconnect(session);
-    expect(seen).not.to.include(sandbox.clientSecret);
+    expect(seen).not.to.include(use.sandbox.clientSecret);
     expect(seen).not.to.match(/eyJ[\w-]{10,}\./);
   });
 
   describe('with a server that follows a script', () => {
     async function scripted(steps: readonly Step[], sslAnswer?: Buffer) {
-      const certificate = await sandbox.serverCertificates.pem('valid');
+      const certificate = await use.sandbox.serverCertificates.pem('valid');
       const server = await startFakeServer({ certificate, steps, ...(sslAnswer && { sslAnswer }) });
       const connector = connect({ Port: String(server.port), Timeout: '1' });
       return { server, outcome: connector.execute('select', WHO), close: () => server.close() };
@@ -411,6 +391,6 @@ describe('login', function () {
 });
 
 /** Resolves when no idle session of `connector` is believed to be alive. */
-async function sessionsGone(connector: Connector): Promise<void> {
-  while (connector.health().pool.idle > 0) await new Promise((resolve) => setImmediate(resolve));
+function sessionsGone(connector: Connector): Promise<void> {
+  return untilTrue(() => connector.health().pool.idle === 0);
 }

@@ -1,23 +1,17 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { renderManifest } from '#src/index.js';
 import { shell, type ShellRun } from '../../support/shell.js';
+import { useSandbox } from '../../support/use-sandbox.js';
 
 describe('pg-entra', function () {
   this.timeout(20_000);
-  let sandbox: Sandbox;
-
-  before(async () => {
-    sandbox = await startSandbox();
-  });
-  after(() => sandbox.close());
-  beforeEach(() => sandbox.control.reset());
+  const use = useSandbox();
 
   const connected = (args: readonly string[], input?: string): Promise<ShellRun> =>
     shell(args, {
-      environment: { PG_ENTRA_CONNECTION: sandbox.connections.secret },
+      environment: { PG_ENTRA_CONNECTION: use.sandbox.connections.secret },
       ...(input !== undefined && { input }),
     });
 
@@ -44,16 +38,16 @@ describe('pg-entra', function () {
     expect(out).to.match(/^OAuthClientSecret +\*\*\* +given/m);
     expect(out).to.match(/^Port +\d+ +given/m);
     expect(out).to.match(/^PoolMaxSize +10 +default/m);
-    expect(out).not.to.include(sandbox.clientSecret);
+    expect(out).not.to.include(use.sandbox.clientSecret);
   });
 
   it('token shows the claims, and the token itself only when asked', async () => {
     const plain = await connected(['token']);
     expect(plain.out)
-      .to.match(new RegExp(`^objectId +${sandbox.objectId}$`, 'm'))
+      .to.match(new RegExp(`^objectId +${use.sandbox.objectId}$`, 'm'))
       .and.not.match(/eyJ/);
     const claims = JSON.parse((await connected(['token', '--claims'])).out) as Record<string, unknown>;
-    expect(claims).to.include({ tenantId: sandbox.tenantId, applicationId: sandbox.clientId });
+    expect(claims).to.include({ tenantId: use.sandbox.tenantId, applicationId: use.sandbox.clientId });
     expect((await connected(['token', '--raw'])).out).to.match(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
     expect((await connected(['token', '--raw', '--claims'])).exitCode).to.equal(2);
   });
@@ -61,13 +55,13 @@ describe('pg-entra', function () {
   it('role-sql prints a statement that really creates the role', async () => {
     const { out } = await connected(['role-sql']);
     expect(out).to.include(
-      `pgaadauth_create_principal_with_oid('${sandbox.role}', '${sandbox.objectId}', 'service', false, false)`,
+      `pgaadauth_create_principal_with_oid('${use.sandbox.role}', '${use.sandbox.objectId}', 'service', false, false)`,
     );
-    const app = await sandbox.addApplication({ displayName: "o'brien" });
+    const app = await use.sandbox.addApplication({ displayName: "o'brien" });
     const connection = `Server=x;Database=y;User=o'brien;AzureTenant=contoso.example;OAuthClientId=a;OAuthClientSecret=@env:HOME`;
     const printed = await shell(['role-sql', '--object-id', app.objectId, '--connection', connection]);
-    await sandbox.query(printed.out, [], { database: 'postgres' });
-    const [role] = await sandbox.query('select rolname from pg_roles where rolname = $1', ["o'brien"]);
+    await use.sandbox.query(printed.out, [], { database: 'postgres' });
+    const [role] = await use.sandbox.query('select rolname from pg_roles where rolname = $1', ["o'brien"]);
     expect(role).to.deep.equal({ rolname: "o'brien" });
   });
 
@@ -139,17 +133,17 @@ describe('pg-entra', function () {
   });
 
   it('warns of a secret on the command line, naming the property and not the value', async () => {
-    const { err } = await shell(['test', '--connection', sandbox.connections.secret]);
-    expect(err).to.include('OAuthClientSecret').and.not.include(sandbox.clientSecret);
+    const { err } = await shell(['test', '--connection', use.sandbox.connections.secret]);
+    expect(err).to.include('OAuthClientSecret').and.not.include(use.sandbox.clientSecret);
     const quiet = await shell(['test', '--connection-file', 'c'], {
-      files: { c: `${sandbox.connections.secret}\n` },
+      files: { c: `${use.sandbox.connections.secret}\n` },
     });
     expect(quiet).to.include({ exitCode: 0, err: '' });
   });
 
   it('works as a program: output, exit code, and an end of its own', async () => {
     const program = new URL('../../../../dist/hosts/cli/main.js', import.meta.url).pathname;
-    const env = { ...process.env, PG_ENTRA_CONNECTION: sandbox.connections.certificatePfx };
+    const env = { ...process.env, PG_ENTRA_CONNECTION: use.sandbox.connections.certificatePfx };
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [decodeURIComponent(program), 'run', 'select', '--sql', 'select 1 as one'],

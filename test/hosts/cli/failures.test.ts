@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
+import type { Sandbox } from '#sandbox/index.js';
 import type { TestReport } from '#src/index.js';
 import { formatConnectionString, parseConnectionString } from '#src/settings/connection-string.js';
 import { shell } from '../../support/shell.js';
+import { untilTrue, useSandbox } from '../../support/use-sandbox.js';
 
 interface Failure {
   readonly title: string;
@@ -119,31 +120,25 @@ const FAILURES: readonly Failure[] = [
 
 describe('pg-entra test, by what is wrong', function () {
   this.timeout(20_000);
-  let sandbox: Sandbox;
-
-  before(async () => {
-    sandbox = await startSandbox();
-  });
-  after(() => sandbox.close());
-  beforeEach(() => sandbox.control.reset());
+  const use = useSandbox();
 
   function connectionOf({ from = 'secret', changes, code }: Failure): string {
-    const good = parseConnectionString(sandbox.connections[from]);
-    const text = formatConnectionString({ ...good, ...changes?.(sandbox) });
+    const good = parseConnectionString(use.sandbox.connections[from]);
+    const text = formatConnectionString({ ...good, ...changes?.(use.sandbox) });
     return code === 'UNKNOWN_PROPERTY' ? `Sevrer=x;${text}` : text;
   }
 
   /** Everything that must not be seen anywhere, whole or in a telling part. */
   function canaries(): string[] {
     const keys = [
-      sandbox.certificates.pem,
-      sandbox.certificates.unregisteredPem,
-      sandbox.certificates.expiredPem,
+      use.sandbox.certificates.pem,
+      use.sandbox.certificates.unregisteredPem,
+      use.sandbox.certificates.expiredPem,
     ];
     const keyLines = keys.flatMap((path) => keyLinesOf(readFileSync(path, 'utf8')));
     return [
-      sandbox.clientSecret,
-      sandbox.certificates.pfxPassword,
+      use.sandbox.clientSecret,
+      use.sandbox.certificates.pfxPassword,
       'canary-wrong-secret',
       'canary-wrong-password',
       ...keyLines,
@@ -154,8 +149,8 @@ describe('pg-entra test, by what is wrong', function () {
     it(`${failure.title}: stage ${failure.stage}, ${failure.code}, exit code ${String(failure.exitCode)}, and no secret at any verbosity`, async () => {
       const environment = { PG_ENTRA_CONNECTION: connectionOf(failure) };
       for (const verbosity of ['1', '2', '3', '4', '5']) {
-        await sandbox.control.reset();
-        await failure.provoke?.(sandbox);
+        await use.sandbox.control.reset();
+        await failure.provoke?.(use.sandbox);
         const json = await shell(['test', '--format', 'json', '--verbosity', verbosity], { environment });
         const report = JSON.parse(json.out) as TestReport;
         const failed = report.stages.filter(({ status }) => status === 'failed');
@@ -164,7 +159,7 @@ describe('pg-entra test, by what is wrong', function () {
         ]);
         expect(failed[0]?.error?.cure).to.be.a('string').and.not.equal('');
         expect(json.exitCode).to.equal(failure.exitCode);
-        await failure.provoke?.(sandbox);
+        await failure.provoke?.(use.sandbox);
         const words = await shell(['test', '--verbosity', verbosity], { environment });
         expect(words.exitCode).to.equal(failure.exitCode);
         expect(words.out)
@@ -180,7 +175,7 @@ describe('pg-entra test, by what is wrong', function () {
 
   for (const kind of ['secret', 'certificatePem', 'certificatePfx'] as const) {
     it(`a good connection by ${kind}: all stages passed, exit code 0`, async () => {
-      const environment = { PG_ENTRA_CONNECTION: sandbox.connections[kind] };
+      const environment = { PG_ENTRA_CONNECTION: use.sandbox.connections[kind] };
       const { out, exitCode } = await shell(['test', '--verbosity', '5'], { environment });
       expect(exitCode).to.equal(0);
       expect(out).to.include('The connection works.').and.not.include('FAILED');
@@ -191,20 +186,21 @@ describe('pg-entra test, by what is wrong', function () {
   }
 
   it('stops after the token when asked, without the database', async () => {
-    const environment = { PG_ENTRA_CONNECTION: sandbox.connections.secret };
+    const environment = { PG_ENTRA_CONNECTION: use.sandbox.connections.secret };
     const { out, exitCode } = await shell(['test', '--token-only', '--format', 'json'], { environment });
     expect(exitCode).to.equal(0);
     const statuses = (JSON.parse(out) as TestReport).stages.map(({ status }) => status);
     expect(statuses.slice(4)).to.deep.equal(['passed', 'skipped', 'skipped', 'skipped', 'skipped']);
-    expect(sandbox.control.logins()).to.deep.equal([]);
+    expect(use.sandbox.control.logins()).to.deep.equal([]);
   });
 
   it('leaves no session behind', async () => {
-    await shell(['test'], { environment: { PG_ENTRA_CONNECTION: sandbox.connections.secret } });
-    const [row] = await sandbox.query('select count(*)::int as n from pg_stat_activity where usename = $1', [
-      sandbox.role,
-    ]);
-    expect(row).to.deep.equal({ n: 0 });
+    await shell(['test'], { environment: { PG_ENTRA_CONNECTION: use.sandbox.connections.secret } });
+    // A backend takes a moment to leave after its client.
+    await untilTrue(async () => {
+      const sessions = 'select 1 from pg_stat_activity where usename = $1';
+      return (await use.sandbox.query(sessions, [use.sandbox.role])).length === 0;
+    });
   });
 });
 
