@@ -1,13 +1,14 @@
 // How much cheaper is a token from our source than one from MSAL's own cache, both warm?
 import { ConfidentialClientApplication } from '@azure/msal-node';
 import { openTokenSource } from '#src/auth/index.js';
-import { systemClock } from '#src/clock.js';
+import { startBudget, systemClock } from '#src/clock.js';
 import { createDiagnostics } from '#src/diagnostics.js';
 import { explainSettings } from '#src/settings/settings.js';
 import { startSandbox } from '#sandbox/index.js';
 import { interleave, nanosecondsPerCall, report } from './rounds.mjs';
 
 const ROUNDS = 7;
+const LIMITS = { budget: startBudget(systemClock, 0) };
 const SCOPES = ['https://ossrdbms-aad.database.windows.net/.default'];
 
 const sandbox = await startSandbox({ skipPostgres: true });
@@ -57,6 +58,6 @@ async function msalApplication({ authority, clientId, clientSecret, tenantId }, 
 }
 
 async function post(network, url, { headers, body }) {
-  const answer = await network.send({ method: 'POST', url, headers, body });
+  const answer = await network.send({ method: 'POST', url, headers, body }, LIMITS);
   return { status: answer.status, headers: {}, body: JSON.parse(answer.body) };
 }

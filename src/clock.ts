@@ -6,8 +6,11 @@ export interface Clock {
   wallMs(): number;
   /** Milliseconds that never run backwards: for durations. */
   steadyMs(): number;
-  /** Runs `task` once after `delayMs` (0 to 2^31 - 1), without keeping the process alive; returns its cancellation. */
-  after(delayMs: number, task: () => void): () => void;
+  /**
+   * Runs `task` once after `delayMs` (0 to 2^31 - 1); returns its cancellation. The process stays
+   * alive for it, since somebody waits, unless it is a `background` task.
+   */
+  after(delayMs: number, task: () => void, options?: { readonly background?: boolean }): () => void;
   /** A number from 0 (inclusive) to 1 (exclusive). */
   random(): number;
 }
@@ -18,15 +21,32 @@ export const LONGEST_DELAY_MS = 2_147_483_647;
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   steadyMs: () => performance.now(),
-  after(delayMs, task) {
+  after(delayMs, task, { background = false } = {}) {
     const timer = setTimeout(task, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
-    timer.unref();
+    if (background) timer.unref();
     return () => {
       clearTimeout(timer);
     };
   },
   random: () => Math.random(),
 };
+
+/** A limit of time that several waits in a row share. */
+export interface Budget {
+  /** The whole of it in milliseconds, for words; 0 = no limit. */
+  readonly totalMs: number;
+  /** What is left in milliseconds, at least 1; 0 = no limit. */
+  remainingMs(): number;
+}
+
+/** A budget of `totalMs` (0 = no limit) that begins to run now. */
+export function startBudget(clock: Clock, totalMs: number): Budget {
+  const endsAtMs = clock.steadyMs() + totalMs;
+  return {
+    totalMs,
+    remainingMs: () => (totalMs === 0 ? 0 : Math.max(1, Math.round(endsAtMs - clock.steadyMs()))),
+  };
+}
 
 /** Resolves after `delayMs`, or as soon as `signal` aborts; never rejects. */
 export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
@@ -72,4 +92,15 @@ export function deadline(
       outer?.removeEventListener('abort', follow);
     },
   };
+}
+
+/** Rejects with the reason of `signal` when it aborts; never resolves. For races. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const leave = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+  });
 }

@@ -8,12 +8,17 @@ import { openSession } from './connection/login.js';
 import { Pool, type PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
 import type { Row } from './connection/rows.js';
-import type { Session } from './connection/session.js';
+import type { PgSession } from './connection/pg-session.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import { planOperation } from './operations/index.js';
 import { runOperation, streamOperation, type Result } from './operations/run.js';
-import { explainSettings, type Settings } from './settings/settings.js';
+import {
+  explainSettings,
+  type ConnectionProperties,
+  type ResolvedSettings,
+  type Settings,
+} from './settings/settings.js';
 import { testSettings, type TestOptions, type TestReport } from './test-connection.js';
 
 /** What a host or a test may bring along; everything has a default. */
@@ -68,14 +73,9 @@ export interface Connector {
  *
  * @throws ConnectorError of type POSTGRESQL:SETTINGS
  */
-export function createConnector(
-  properties: string | Readonly<Record<string, unknown>>,
-  options: ConnectorOptions = {},
-): Connector {
-  const { settings, notes } = explainSettings(properties);
-  const parts = assemble(settings, options);
-  for (const { text } of notes) parts.diagnostics.report('settings.warning', { text });
-  return new WiredConnector(settings, parts, options);
+export function createConnector(properties: ConnectionProperties, options: ConnectorOptions = {}): Connector {
+  const resolved = explainSettings(properties);
+  return new WiredConnector(resolved, assemble(resolved, options), options);
 }
 
 /**
@@ -83,12 +83,12 @@ export function createConnector(
  * first stage. Opens its own token and session and leaves nothing behind.
  */
 export async function testConnection(
-  properties: string | Readonly<Record<string, unknown>>,
+  properties: ConnectionProperties,
   options: ConnectorOptions & TestOptions = {},
 ): Promise<TestReport> {
   return testSettings(
-    () => explainSettings(properties).settings,
-    (settings) => assemble(settings, options),
+    () => explainSettings(properties),
+    (resolved) => assemble(resolved, options),
     options,
   );
 }
@@ -101,9 +101,10 @@ interface Parts {
   readonly tokens: TokenSource;
 }
 
-function assemble(settings: Settings, options: ConnectorOptions): Parts {
+function assemble({ settings, notes }: ResolvedSettings, options: ConnectorOptions): Parts {
   const clock = options.clock ?? systemClock;
   const diagnostics = createDiagnostics(options.logger);
+  for (const { text } of notes) diagnostics.report('settings.warning', { text });
   return { clock, diagnostics, ...openTokenSource(settings, { ...options, clock, diagnostics }) };
 }
 
@@ -113,17 +114,20 @@ const DEFAULT_BATCH_SIZE = 1_000;
 class WiredConnector implements Connector {
   readonly settings: Settings;
   readonly provider: ConnectionProvider;
+  readonly #resolved: ResolvedSettings;
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
-  readonly #pool: Pool<Session>;
+  readonly #pool: Pool<PgSession>;
   #sessionsOpened = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(settings: Settings, parts: Parts, options: ConnectorOptions) {
+  constructor(resolved: ResolvedSettings, parts: Parts, options: ConnectorOptions) {
+    const { settings } = resolved;
     this.settings = settings;
+    this.#resolved = resolved;
     this.#parts = parts;
     this.#options = options;
-    const open = async (signal?: AbortSignal): Promise<Session> => {
+    const open = async (signal?: AbortSignal): Promise<PgSession> => {
       const session = await openSession({ settings, ...parts }, signal);
       this.#sessionsOpened += 1;
       return session;
@@ -141,8 +145,8 @@ class WiredConnector implements Connector {
 
   test(options: TestOptions = {}): Promise<TestReport> {
     return testSettings(
-      () => this.settings,
-      (settings) => assemble(settings, this.#options),
+      () => this.#resolved,
+      (resolved) => assemble(resolved, this.#options),
       options,
     );
   }
@@ -239,9 +243,9 @@ function requireBatchSize(operation: string, batchSize: number): void {
  * act as the application. Requests are shared and renewed as in a connector.
  */
 export function tokenPassword(
-  properties: string | Readonly<Record<string, unknown>>,
+  properties: ConnectionProperties,
   options: ConnectorOptions = {},
 ): () => Promise<string> {
-  const { tokens } = assemble(explainSettings(properties).settings, options);
+  const { tokens } = assemble(explainSettings(properties), options);
   return async () => (await tokens.get()).value.reveal();
 }

@@ -16,7 +16,7 @@ export const EVENTS = {
   'discovery.completed': { level: 'info', text: 'authority found: tenant {tenantId} at {host} ({ms} ms)' },
   'token.requested': { level: 'debug', text: 'token requested from {host} with {credential}' },
   'token.obtained': { level: 'info', text: 'token obtained, usable for {lifetimeSeconds} s ({ms} ms)' },
-  'token.failed': { level: 'warn', text: 'token request failed: {code} {message}' },
+  'token.failed': { level: 'info', text: 'token request failed: {code} {message}' },
   'token.kept': { level: 'warn', text: 'renewal failed, the present token stays in use: {code} {message}' },
   'token.rejected': { level: 'warn', text: 'the server refused the token; a new one is requested' },
   'authority.retry': {
@@ -26,7 +26,7 @@ export const EVENTS = {
   'certificate.loaded': { level: 'info', text: 'certificate {subject} loaded, valid until {validTo}' },
   'session.opened': { level: 'debug', text: 'session {id} opened as {user} ({ms} ms)' },
   'session.closed': { level: 'debug', text: 'session {id} closed: {reason}' },
-  'login.failed': { level: 'warn', text: 'login failed: {code} {message}' },
+  'login.failed': { level: 'info', text: 'login failed: {code} {message}' },
   'operation.completed': {
     level: 'debug',
     text: '{operation}: {rows} rows, {affectedRows} affected ({ms} ms)',

@@ -177,7 +177,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'The environment variable {variable}, named by {property}, is not set.',
-    cure: 'Set the variable for the process that runs the flow.',
+    cure: 'Set the variable for the process that runs the connector.',
   },
   CERTIFICATE_UNREADABLE: {
     type: 'POSTGRESQL:SETTINGS',
@@ -225,7 +225,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'No certificate matches OAuthJWTCertSubject. The store holds: {subjects}.',
-    cure: 'Use one of these subjects, a part of one, or * for the first.',
+    cure: 'Use one of these subjects, a part of one, or * for the one that is valid longest.',
   },
   CERTIFICATE_EXPIRED: {
     type: 'POSTGRESQL:SETTINGS',
@@ -496,7 +496,7 @@ export const ERRORS = {
   ROLE_UNKNOWN: {
     type: 'POSTGRESQL:INVALID_CREDENTIALS',
     retryable: false,
-    message: 'The database has no role for "{user}": {serverMessage}',
+    message: 'The database has no Entra role "{user}": {serverMessage}',
     cure: 'Create the role as administrator ("pg-entra role-sql" prints the statement), or set User to the name it was created with (case matters).',
   },
   DATABASE_UNKNOWN: {
@@ -549,6 +549,24 @@ export const ERRORS = {
     retryable: false,
     message: '{serverMessage}',
     cure: 'Correct the statement.',
+  },
+  TABLE_UNKNOWN: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Check the spelling (case matters where a name is quoted), the schema (search_path), and that this is the right database.',
+  },
+  COLUMN_UNKNOWN: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Check the spelling (case matters where a name is quoted) and the columns of the table.',
+  },
+  PARAMETERS_MISMATCH: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: 'The values do not fit the parameters of the statement: {serverMessage}',
+    cure: 'Give one value for each of $1, $2 … in the statement, in this order.',
   },
   CONSTRAINT_VIOLATION: {
     type: 'POSTGRESQL:CONSTRAINT_VIOLATION',

@@ -37,6 +37,7 @@ export { Secret } from './settings/secret.js';
 export {
   explainSettings,
   resolveSettings,
+  type ConnectionProperties,
   type EffectiveProperty,
   type ResolvedSettings,
   type Settings,

@@ -2,12 +2,12 @@ import type { AccessToken } from './auth/access-token.js';
 import type { Credential } from './auth/credential.js';
 import type { EntraClient } from './auth/entra-client.js';
 import type { Network } from './auth/network.js';
-import type { Clock } from './clock.js';
+import { startBudget, type Clock } from './clock.js';
 import { logIn } from './connection/login.js';
 import type { Session } from './connection/session.js';
 import { openTcp, startTls, type Wait } from './connection/transport.js';
 import { asConnectorError, type ConnectorError, type ErrorCode, type ErrorType } from './errors.js';
-import type { Settings } from './settings/settings.js';
+import type { ResolvedSettings, Settings } from './settings/settings.js';
 
 /** The steps of a login, in order. */
 export const STAGES = [
@@ -65,20 +65,25 @@ export interface TestParts {
  * first failure skips the rest. The session and the network are closed before it resolves.
  */
 export async function testSettings(
-  resolve: () => Settings,
-  assemble: (settings: Settings) => TestParts,
+  resolve: () => ResolvedSettings,
+  assemble: (resolved: ResolvedSettings) => TestParts,
   options: TestOptions,
 ): Promise<TestReport> {
   const walk = new Walk(options.signal);
-  const settings = await walk.step('settings', () => Promise.resolve({ value: resolve() }));
-  if (settings) {
-    const parts = assemble(settings);
-    walk.clock = parts.clock;
-    await walkToToken(walk, settings, parts, options)
-      .then((token) =>
-        token && !options.tokenOnly ? walkToDatabase(walk, settings, parts, token, options) : undefined,
-      )
-      .finally(() => parts.network.close());
+  const resolved = await walk.step('settings', () => {
+    const value = resolve();
+    const notes = value.notes.map(({ text }) => text);
+    return Promise.resolve({ value, ...(notes.length > 0 && { detail: { notes: notes.join(' ') } }) });
+  });
+  if (!resolved) return walk.report();
+  const parts = assemble(resolved);
+  walk.clock = parts.clock;
+  try {
+    const token = await walkToToken(walk, resolved.settings, parts, options);
+    if (token && options.tokenOnly !== true)
+      await walkToDatabase(walk, resolved.settings, parts, token, options);
+  } finally {
+    await parts.network.close();
   }
   return walk.report();
 }
@@ -90,7 +95,9 @@ async function walkToToken(
   { signal }: TestOptions,
 ): Promise<AccessToken | undefined> {
   if (settings.identity.credential.kind === 'certificate') {
-    await walk.step('certificate', async () => ({ detail: certificateDetail(await entra.loadCredential()) }));
+    await walk.step('certificate', async () => ({
+      detail: certificateDetail(await entra.loadCredential(signal)),
+    }));
   }
   await walk.step('discovery', async () => {
     const { tenantId, origin, cloud } = await entra.discover(signal);
@@ -112,7 +119,7 @@ async function walkToDatabase(
   { signal }: TestOptions,
 ): Promise<void> {
   const { server, timeoutMs } = settings;
-  const wait: Wait = { clock, timeoutMs, signal };
+  const wait: Wait = { clock, budget: startBudget(clock, timeoutMs), signal };
   const tcp = await walk.step('tcp', async () => {
     const value = await openTcp(server, wait);
     return { value, detail: { address: value.remoteAddress, port: value.remotePort } };

@@ -57,11 +57,15 @@ describe('clock', () => {
       expect(delays).to.deep.equal([...Array<number>(4).fill(LONGEST_DELAY_MS), 0]);
     });
 
-    it('does not keep the process alive', () => {
-      const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    it('keeps the process alive for who waits, and not for a task in the background', () => {
+      const held = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+      const before = held();
       const cancel = systemClock.after(60_000, () => undefined);
-      expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).to.equal(before);
+      expect(held()).to.equal(before + 1);
       cancel();
+      const cancelBackground = systemClock.after(60_000, () => undefined, { background: true });
+      expect(held()).to.equal(before);
+      cancelBackground();
     });
   });
 

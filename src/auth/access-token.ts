@@ -36,6 +36,8 @@ export interface TokenAnswer {
   readonly accessToken: string;
   /** Seconds from 1 to 86,400. */
   readonly expiresInSeconds: number;
+  /** When the authority sent it, by its own clock in milliseconds since the epoch; undefined if it did not say. */
+  readonly sentAtMs: number | undefined;
 }
 
 /** Who the token must be for. */
@@ -45,15 +47,19 @@ export interface TokenPurpose {
 }
 
 /**
- * The token of `answer`, received now. Its life is the shorter of `expires_in` and the claim
- * `exp`, counted on the local clock from the moment of receipt where the token carries `iat`.
+ * The token of `answer`, received now. Its life is the shorter of `expires_in` and what is left
+ * until the claim `exp` by the authority's own clock (`Date` of its answer; the local one where it
+ * sent none), so that a wrong local clock does not matter.
  *
  * @throws ConnectorError TOKEN_NOT_FOR_DATABASE when its audience or tenant is another one
  */
 export function receiveToken(answer: TokenAnswer, purpose: TokenPurpose, clock: Clock): AccessToken {
   const claims = readClaims(answer.accessToken);
   if (claims) requirePurpose(claims, purpose);
-  const lifetimeMs = Math.min(answer.expiresInSeconds, claimedLife(claims)) * 1_000;
+  const lifetimeMs = Math.min(
+    answer.expiresInSeconds * 1_000,
+    claimedLifeMs(claims, answer.sentAtMs ?? clock.wallMs()),
+  );
   const obtainedAtMs = clock.steadyMs();
   return {
     value: new Secret(answer.accessToken),
@@ -92,9 +98,9 @@ function claimsOf(payload: Readonly<Record<string, unknown>>): TokenClaims {
   return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
 }
 
-// exp - iat is a duration by the authority's clock alone, so a wrong local clock does not matter.
-function claimedLife({ expiresAt, issuedAt }: TokenClaims = {}): number {
-  return expiresAt === undefined || issuedAt === undefined ? Infinity : Math.max(1, expiresAt - issuedAt);
+// iat is no beginning of a life: Entra sets it some minutes back.
+function claimedLifeMs({ expiresAt }: TokenClaims = {}, sentAtMs: number): number {
+  return expiresAt === undefined ? Infinity : Math.max(1_000, expiresAt * 1_000 - sentAtMs);
 }
 
 function requirePurpose(claims: TokenClaims, { scope, tenantId }: TokenPurpose): void {

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose';
 import type { Clock } from '../clock.js';
 import type { Secret } from '../settings/secret.js';
 import type { CredentialSettings } from '../settings/settings.js';
-import { loadKeyStore, type KeyStoreEntry, type KeyStoreType } from './key-store/index.js';
+import { loadKeyStore, thumbprintForJwt, type KeyStoreEntry, type KeyStoreType } from './key-store/index.js';
 
 /** What proves the application at the token endpoint. */
 export type Credential =
@@ -45,9 +45,8 @@ export async function signAssertion(
 ): Promise<string> {
   const { clientId, tokenEndpoint } = purpose;
   const now = Math.floor(clock.wallMs() / 1_000);
-  const thumbprint = Buffer.from(entry.thumbprintSha256, 'hex').toString('base64url');
   return new SignJWT()
-    .setProtectedHeader({ alg: 'PS256', typ: 'JWT', 'x5t#S256': thumbprint })
+    .setProtectedHeader({ alg: 'PS256', typ: 'JWT', 'x5t#S256': thumbprintForJwt(entry.thumbprintSha256) })
     .setIssuer(clientId)
     .setSubject(clientId)
     .setAudience(tokenEndpoint)

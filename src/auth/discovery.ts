@@ -1,6 +1,6 @@
 import { ConnectorError } from '../errors.js';
 import { cloudAt, CLOUDS, cloudOfInstance, type CloudName } from './cloud.js';
-import { parseObject } from './entra-answer.js';
+import { outageOf, parseObject } from './entra-answer.js';
 import type { AuthorityAnswer } from './network.js';
 
 /** The authority of one tenant, read from its OpenID configuration and checked. */
@@ -34,8 +34,13 @@ export function discoveryUrl(origin: string, tenant: string): string {
  * @throws ConnectorError TENANT_NOT_FOUND, DISCOVERY_FAILED, DISCOVERY_NOT_TRUSTED,
  *   AUTHORITY_UNAVAILABLE, AUTHORITY_THROTTLED
  */
-export function judgeDiscovery(answer: AuthorityAnswer, origin: string, tenant: string): Discovered {
-  const document = readDocument(answer, tenant);
+export function judgeDiscovery(
+  answer: AuthorityAnswer,
+  origin: string,
+  tenant: string,
+  wallMs: number,
+): Discovered {
+  const document = readDocument(answer, tenant, wallMs);
   const issuer = requiredUrl(document, 'issuer');
   const tokenEndpoint = requiredUrl(document, 'token_endpoint');
   requiredUrl(document, 'authorization_endpoint');
@@ -61,10 +66,14 @@ export function databaseScope(authority: Authority): string {
 
 const ENDPOINTS = ['issuer', 'token_endpoint', 'authorization_endpoint', 'jwks_uri'] as const;
 
-function readDocument(answer: AuthorityAnswer, tenant: string): Readonly<Record<string, unknown>> {
+function readDocument(
+  answer: AuthorityAnswer,
+  tenant: string,
+  wallMs: number,
+): Readonly<Record<string, unknown>> {
   const { host, status, contentType } = answer;
-  if (status === 429) throw new ConnectorError('AUTHORITY_THROTTLED', { host });
-  if (status >= 500) throw new ConnectorError('AUTHORITY_UNAVAILABLE', { host, status });
+  const outage = outageOf(answer, wallMs);
+  if (outage) throw outage;
   const document = parseObject(answer.body);
   const refused = document?.['error'];
   if (status === 400 && (refused === 'invalid_tenant' || refused === 'invalid_request')) {

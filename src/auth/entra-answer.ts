@@ -1,4 +1,4 @@
-import { ConnectorError, type ErrorCode } from '../errors.js';
+import { ConnectorError, type ErrorCode, type ErrorContext } from '../errors.js';
 import type { TokenAnswer } from './access-token.js';
 import type { AuthorityAnswer } from './network.js';
 import { retryAfterMs } from './retry.js';
@@ -53,7 +53,12 @@ export function judgeTokenAnswer(
     throw malformed(
       `${answer.host} answered something that is no JSON object (type ${JSON.stringify(answer.contentType)})`,
     );
-  return { accessToken: accessTokenOf(body), expiresInSeconds: expiresInOf(body) };
+  return { accessToken: accessTokenOf(body), expiresInSeconds: expiresInOf(body), sentAtMs: dateOf(answer) };
+}
+
+function dateOf({ date = '' }: AuthorityAnswer): number | undefined {
+  const sentAtMs = Date.parse(date);
+  return Number.isNaN(sentAtMs) ? undefined : sentAtMs;
 }
 
 /** `text` as a JSON object, or undefined for anything else. */
@@ -82,11 +87,9 @@ function refusal(
     aadsts,
     correlationId:
       typeof body['correlation_id'] === 'string' ? body['correlation_id'].slice(0, 64) : undefined,
-    retryAfterMs: retryAfterMs(answer.retryAfter, wallMs),
   };
-  if (status === 429) return new ConnectorError('AUTHORITY_THROTTLED', { host }, context);
-  if (status === 408 || status >= 500)
-    return new ConnectorError('AUTHORITY_UNAVAILABLE', { host, status }, context);
+  const outage = outageOf(answer, wallMs, context);
+  if (outage) return outage;
   if (status !== 200 && oauthError === undefined) {
     return new ConnectorError(
       'TOKEN_RESPONSE_MALFORMED',
@@ -104,6 +107,18 @@ function refusal(
     serverTime: answer.date === undefined ? 'no time' : answer.date,
   };
   return new ConnectorError<ErrorCode>(code, details as never, context);
+}
+
+/** The error for an answer that asks to try again later (429, 408, 5xx), with the time it asks for. */
+export function outageOf(
+  { host, status, retryAfter }: AuthorityAnswer,
+  wallMs: number,
+  context: ErrorContext = {},
+): ConnectorError | undefined {
+  const facts = { ...context, retryAfterMs: retryAfterMs(retryAfter, wallMs) };
+  if (status === 429) return new ConnectorError('AUTHORITY_THROTTLED', { host }, facts);
+  if (status !== 408 && status < 500) return undefined;
+  return new ConnectorError('AUTHORITY_UNAVAILABLE', { host, status }, facts);
 }
 
 function firstNumber(codes: unknown): number | undefined {

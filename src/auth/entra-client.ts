@@ -1,8 +1,8 @@
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
-import type { Clock } from '../clock.js';
+import { aborted, deadline, startBudget, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError } from '../errors.js';
-import type { Settings } from '../settings/settings.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
+import type { CredentialSettings, Settings } from '../settings/settings.js';
 import { receiveToken, type AccessToken } from './access-token.js';
 import { loadCredential, signAssertion, type Credential } from './credential.js';
 import { databaseScope, discoveryUrl, judgeDiscovery, type Authority } from './discovery.js';
@@ -15,7 +15,7 @@ type Msal = typeof import('@azure/msal-node');
 /** Obtains tokens of one identity from Microsoft Entra ID by client credentials (RFC 6749 section 4.4). */
 export interface EntraClient {
   /** Reads and checks the credential; no network. Throws what {@link loadCredential} throws. */
-  loadCredential(): Promise<Credential>;
+  loadCredential(signal?: AbortSignal): Promise<Credential>;
   /** The authority of the tenant, from the network at most once a day. */
   discover(signal?: AbortSignal): Promise<Authority>;
   /** A new token. Discovers the authority first where needed; one token request unless it must be retried. */
@@ -24,7 +24,7 @@ export interface EntraClient {
 
 export interface EntraClientOptions {
   readonly identity: Settings['identity'];
-  /** Budget of discovery and of a token request, retries included, in milliseconds; 0 = none. */
+  /** What one call may take, all its requests and retries together, in milliseconds; 0 = no limit. */
   readonly timeoutMs: number;
   readonly network: Network;
   readonly clock: Clock;
@@ -37,24 +37,17 @@ export function createEntraClient(options: EntraClientOptions): EntraClient {
   const { identity, clock, timeoutMs, diagnostics } = options;
   let discovered: { authority: Authority; until: number } | undefined;
 
-  const retrying = <T>(signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> =>
-    withRetries(
-      {
-        clock,
-        budgetMs: timeoutMs,
-        signal,
-        onRetry: ({ code }, delayMs) => {
-          diagnostics.report('authority.retry', { host: new URL(identity.authority).host, code, delayMs });
-        },
-      },
-      attempt,
-    );
+  const attemptOf = (signal: AbortSignal | undefined): Attempt => ({
+    ...options,
+    budget: startBudget(clock, timeoutMs),
+    signal,
+  });
 
-  const discover = async (signal?: AbortSignal): Promise<Authority> => {
+  const discover = async (attempt: Attempt): Promise<Authority> => {
     if (discovered && clock.steadyMs() < discovered.until) return discovered.authority;
     const startedAt = clock.steadyMs();
     try {
-      const authority = await retrying(signal, () => fetchAuthority(options, signal));
+      const authority = await retrying(attempt, () => fetchAuthority(attempt));
       discovered = { authority, until: clock.steadyMs() + DISCOVERY_LIFE_MS };
       diagnostics.report('discovery.completed', {
         tenantId: authority.tenantId,
@@ -64,31 +57,64 @@ export function createEntraClient(options: EntraClientOptions): EntraClient {
       return authority;
     } catch (error) {
       // A document that was good yesterday serves through an outage of the authority.
-      if (discovered && error instanceof ConnectorError && error.retryable) return discovered.authority;
+      if (discovered && isConnectorError(error) && error.retryable) return discovered.authority;
       throw error;
     }
   };
 
   return {
-    loadCredential: () => loadCredential(identity.credential, clock),
-    discover,
+    loadCredential: (signal) => loadInTime(identity.credential, attemptOf(signal)),
+    discover: (signal) => discover(attemptOf(signal)),
     async requestToken(signal) {
-      const credential = await loadCredential(identity.credential, clock);
-      const authority = await discover(signal);
-      return retrying(signal, () => exchangeToken(options, authority, credential, signal));
+      const attempt = attemptOf(signal);
+      const credential = await loadInTime(identity.credential, attempt);
+      const authority = await discover(attempt);
+      return retrying(attempt, () => exchangeToken(attempt, authority, credential));
     },
   };
 }
 
-async function fetchAuthority(
-  options: EntraClientOptions,
-  signal: AbortSignal | undefined,
-): Promise<Authority> {
-  const { tenant } = options.identity;
-  let origin = options.identity.authority;
+/** One request of a caller, with everything that its steps share. */
+interface Attempt extends EntraClientOptions {
+  readonly budget: Budget;
+  readonly signal: AbortSignal | undefined;
+}
+
+function retrying<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
+  const { identity, diagnostics } = attempt;
+  const onRetry = ({ code }: ConnectorError, delayMs: number): void => {
+    diagnostics.report('authority.retry', { host: new URL(identity.authority).host, code, delayMs });
+  };
+  return withRetries({ ...attempt, onRetry }, work);
+}
+
+// Deriving the key of a store takes as long as the store says: the caller waits no longer than its limit.
+async function loadInTime(
+  settings: CredentialSettings,
+  { clock, budget, signal }: Attempt,
+): Promise<Credential> {
+  const problem = `opening it took longer than ${String(budget.totalMs)} ms`;
+  const limit = deadline(
+    clock,
+    budget.remainingMs(),
+    () => new ConnectorError('CERTIFICATE_UNREADABLE', { problem }),
+    signal,
+  );
+  try {
+    limit.signal.throwIfAborted();
+    return await Promise.race([loadCredential(settings, clock), aborted(limit.signal)]);
+  } finally {
+    limit.dispose();
+  }
+}
+
+async function fetchAuthority(attempt: Attempt): Promise<Authority> {
+  const { identity, network, clock } = attempt;
+  let origin = identity.authority;
   for (let cloudsAsked = 1; ; cloudsAsked += 1) {
-    const answer = await options.network.send({ method: 'GET', url: discoveryUrl(origin, tenant) }, signal);
-    const found = judgeDiscovery(answer, origin, tenant);
+    const url = discoveryUrl(origin, identity.tenant);
+    const answer = await network.send({ method: 'GET', url }, attempt);
+    const found = judgeDiscovery(answer, origin, identity.tenant, clock.wallMs());
     if ('authority' in found) return found.authority;
     if (cloudsAsked === 2)
       throw new ConnectorError('DISCOVERY_NOT_TRUSTED', { problem: 'one cloud sends to the next' });
@@ -102,12 +128,11 @@ async function fetchAuthority(
  * caching, sharing and renewal are the token source's.
  */
 async function exchangeToken(
-  options: EntraClientOptions,
+  attempt: Attempt,
   authority: Authority,
   credential: Credential,
-  signal: AbortSignal | undefined,
 ): Promise<AccessToken> {
-  const { clock, identity, network } = options;
+  const { clock, identity, network } = attempt;
   const msal = await import('@azure/msal-node');
   const scope = identity.scope ?? databaseScope(authority);
   const facts: TokenRequestFacts = {
@@ -119,7 +144,7 @@ async function exchangeToken(
   let received: AccessToken | undefined;
   const carrier = carrierOf(msal, async (url, request) => {
     requireEndpoint(url, authority);
-    const answer = await network.send({ method: 'POST', url, ...request }, signal);
+    const answer = await network.send({ method: 'POST', url, ...request }, attempt);
     const judged = judgeTokenAnswer(answer, facts, clock.wallMs());
     received = receiveToken(judged, { scope, tenantId: authority.tenantId }, clock);
     return judged;
@@ -134,7 +159,7 @@ async function exchangeToken(
     },
     system: { networkClient: carrier.module },
   });
-  options.diagnostics.report('token.requested', {
+  attempt.diagnostics.report('token.requested', {
     host: new URL(authority.origin).host,
     credential: credential.kind,
   });

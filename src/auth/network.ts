@@ -1,6 +1,5 @@
 import { Agent, fetch, type Dispatcher } from 'undici';
-import type { Clock } from '../clock.js';
-import { deadline } from '../clock.js';
+import { deadline, type Budget, type Clock } from '../clock.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 
 /** One request to the authority. */
@@ -25,6 +24,12 @@ export interface AuthorityAnswer {
   readonly date: string | undefined;
 }
 
+/** How long one request may take, and who may end it earlier. */
+export interface SendLimits {
+  readonly budget: Budget;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** HTTPS to the authority: verified, bounded in time and size, never redirected. */
 export interface Network {
   /**
@@ -33,7 +38,7 @@ export interface Network {
    * @throws ConnectorError AUTHORITY_UNREACHABLE, AUTHORITY_TIMEOUT, AUTHORITY_NOT_VERIFIED,
    *   AUTHORITY_REDIRECTED, TOKEN_RESPONSE_MALFORMED (too large); or the reason of `signal`
    */
-  send(request: AuthorityRequest, signal?: AbortSignal): Promise<AuthorityAnswer>;
+  send(request: AuthorityRequest, limits: SendLimits): Promise<AuthorityAnswer>;
   /** Ends idle connections. */
   close(): Promise<void>;
 }
@@ -44,24 +49,21 @@ export type Fetch = typeof fetch;
 export interface NetworkOptions {
   /** PEM text of the only authorities to trust; undefined: those of Node.js. */
   readonly ca: string | undefined;
-  /** Limit of one request in milliseconds, 0 = none. */
-  readonly timeoutMs: number;
   readonly clock: Clock;
   readonly fetch?: Fetch | undefined;
-  readonly dispatcher?: Dispatcher | undefined;
 }
 
 const LARGEST_BODY = 262_144;
 
 export function createNetwork(options: NetworkOptions): Network {
-  const dispatcher = options.dispatcher ?? verifyingAgent(options.ca);
+  const dispatcher = verifyingAgent(options.ca);
   const sendBy = options.fetch ?? fetch;
   return {
-    async send(request, signal) {
+    async send(request, { budget, signal }) {
       const host = new URL(request.url).host;
-      const { timeoutMs } = options;
-      const timeout = (): Error => new ConnectorError('AUTHORITY_TIMEOUT', { host, timeoutMs });
-      const limit = deadline(options.clock, timeoutMs, timeout, signal);
+      const timeout = (): Error =>
+        new ConnectorError('AUTHORITY_TIMEOUT', { host, timeoutMs: budget.totalMs });
+      const limit = deadline(options.clock, budget.remainingMs(), timeout, signal);
       try {
         return await exchange(sendBy, request, dispatcher, limit.signal, host);
       } catch (error) {
@@ -70,9 +72,7 @@ export function createNetwork(options: NetworkOptions): Network {
         limit.dispose();
       }
     },
-    async close() {
-      if (!options.dispatcher) await dispatcher.destroy();
-    },
+    close: () => dispatcher.destroy(),
   };
 }
 

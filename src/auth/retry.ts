@@ -1,10 +1,10 @@
-import { delay, type Clock } from '../clock.js';
+import { delay, type Budget, type Clock } from '../clock.js';
 import { isConnectorError, type ConnectorError } from '../errors.js';
 
 export interface RetryOptions {
   readonly clock: Clock;
-  /** Whole time all attempts and waits may take, in milliseconds; 0 = no limit. */
-  readonly budgetMs: number;
+  /** What all attempts and waits may take together. */
+  readonly budget: Budget;
   readonly signal?: AbortSignal | undefined;
   /** Told before each wait. */
   readonly onRetry?: (error: ConnectorError, delayMs: number) => void;
@@ -20,27 +20,27 @@ const LONGEST_BACKOFF_MS = 5_000;
  * back-off with full jitter; never beyond the budget: a wait that would pass it is not begun, and
  * the error of the last attempt is thrown.
  */
-export async function withRetries<T>(
-  options: RetryOptions,
-  attempt: (remainingMs: number) => Promise<T>,
-): Promise<T> {
-  const { clock, budgetMs, signal } = options;
-  const startedAt = clock.steadyMs();
-  const remaining = (): number =>
-    budgetMs === 0 ? 0 : Math.max(1, budgetMs - (clock.steadyMs() - startedAt));
+export async function withRetries<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
+  const { clock, budget, signal } = options;
   for (let attempts = 1; ; attempts += 1) {
     try {
-      return await attempt(remaining());
+      return await attempt();
     } catch (error) {
-      if (!isConnectorError(error) || !error.retryable || attempts === MOST_ATTEMPTS || signal?.aborted)
-        throw error;
+      const again = isConnectorError(error) && error.retryable && attempts < MOST_ATTEMPTS;
+      if (!again || signal?.aborted === true) throw error;
       const waitMs = error.retryAfterMs ?? backoff(attempts, clock.random());
-      if (budgetMs !== 0 && waitMs >= remaining()) throw error;
+      const remainingMs = budget.remainingMs();
+      if (remainingMs !== 0 && waitMs >= remainingMs) throw error;
       options.onRetry?.(error, Math.round(waitMs));
       await delay(clock, waitMs, signal);
-      if (signal?.aborted) throw signal.reason as Error;
+      if (isAborted(signal)) throw signal.reason as Error;
     }
   }
+}
+
+// The signal may have changed while we waited, which a plain look at it would hide from the compiler.
+function isAborted(signal: AbortSignal | undefined): signal is AbortSignal {
+  return signal?.aborted === true;
 }
 
 /** Wait after failed attempt number `attempts` (from 1): full jitter below 0.2 s, 0.4 s, 0.8 s … 5 s. */

@@ -31,8 +31,8 @@ export interface TokenSource {
    */
   get(signal?: AbortSignal): AccessToken | Promise<AccessToken>;
   /**
-   * Tells that the server refused `token`. It is evicted, whoever tells it and however often, and
-   * the next {@link get} requests a new one at once. False when `token` was itself requested as a
+   * Tells that the server refused `token`. Whoever tells it and however often, it is not given out
+   * again here, and the next {@link get} requests a new one at once. False when `token` was itself requested as a
    * replacement a moment ago: then another one will not help.
    */
   reject(token: AccessToken): boolean;
@@ -89,6 +89,8 @@ class SharedTokenSource implements TokenSource {
   #failure: { error: ConnectorError; sinceWallMs: number; attempts: number; retryAtMs: number } | undefined;
   #obtained = 0;
   #failed = 0;
+  /** A token that the server refused us; others who share the store may still be served with it. */
+  #refused: AccessToken | undefined;
   /** The token that {@link #renewAtMs} was drawn for. */
   #scheduled: AccessToken | undefined;
   #renewAtMs = 0;
@@ -100,8 +102,9 @@ class SharedTokenSource implements TokenSource {
 
   get(signal?: AbortSignal): AccessToken | Promise<AccessToken> {
     const { store, key, clock } = this.#options;
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     const token = store.get(key);
-    if (token !== undefined) {
+    if (token !== undefined && token !== this.#refused) {
       const nowMs = clock.steadyMs();
       if (this.#isUsable(token, nowMs)) {
         if (nowMs >= this.#renewalOf(token)) this.#renewAhead(token, nowMs);
@@ -115,8 +118,9 @@ class SharedTokenSource implements TokenSource {
     const { store, key, clock, diagnostics } = this.#options;
     const nowMs = clock.steadyMs();
     if (store.get(key) !== token) return true;
+    if (token === this.#refused) return true;
     if (nowMs - this.#replacedAtMs < spacingMs(token.lifetimeMs)) return false;
-    store.forget(key, token);
+    this.#refused = token;
     this.#replacedAtMs = nowMs;
     diagnostics.report('token.rejected', {});
     return true;
@@ -183,7 +187,6 @@ class SharedTokenSource implements TokenSource {
   /** The one request that is running, else a new one; right after a failure, that failure. */
   #request(): Promise<AccessToken> {
     if (this.#renewing) return this.#renewing;
-    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     const nowMs = this.#options.clock.steadyMs();
     if (this.#failure && nowMs < this.#failure.retryAtMs) return Promise.reject(this.#failure.error);
     this.#requestedAtMs = nowMs;

@@ -2,14 +2,14 @@ import pg from 'pg';
 import type { TLSSocket } from 'node:tls';
 import type { TokenSource } from '../auth/token-source.js';
 import type { AccessToken } from '../auth/access-token.js';
-import { deadline, type Clock } from '../clock.js';
+import { startBudget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Settings } from '../settings/settings.js';
 import { Guard } from './guard.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
-import { Session } from './session.js';
-import { openTransport, type Wait } from './transport.js';
+import { PgSession } from './pg-session.js';
+import { openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What opening a session takes. */
@@ -28,7 +28,7 @@ export interface LoginOptions {
  * @throws ConnectorError of the token request, of the transport, or TOKEN_REFUSED, ROLE_UNKNOWN,
  *   LOGIN_REFUSED, TOKEN_LOGIN_NOT_OFFERED, DATABASE_UNKNOWN, SERVER_BUSY, SERVER_STARTING
  */
-export async function openSession(options: LoginOptions, signal?: AbortSignal): Promise<Session> {
+export async function openSession(options: LoginOptions, signal?: AbortSignal): Promise<PgSession> {
   const { tokens, clock, diagnostics } = options;
   const startedAt = clock.steadyMs();
   try {
@@ -52,9 +52,13 @@ export async function openSession(options: LoginOptions, signal?: AbortSignal): 
   }
 }
 
-async function logInWith(token: AccessToken, options: LoginOptions, signal?: AbortSignal): Promise<Session> {
+async function logInWith(
+  token: AccessToken,
+  options: LoginOptions,
+  signal?: AbortSignal,
+): Promise<PgSession> {
   const { settings, clock } = options;
-  const wait: Wait = { clock, timeoutMs: settings.timeoutMs, signal };
+  const wait: Wait = { clock, budget: startBudget(clock, settings.timeoutMs), signal };
   return logIn(await openTransport(settings.server, wait), token, settings, wait);
 }
 
@@ -64,42 +68,27 @@ export async function logIn(
   token: AccessToken,
   settings: Settings,
   wait: Wait,
-): Promise<Session> {
+): Promise<PgSession> {
   const { server, timeoutMs } = settings;
   const client = newClient(socket, token, settings);
-  const limit = deadline(
-    wait.clock,
-    timeoutMs,
-    () =>
-      new ConnectorError('CONNECT_TIMEOUT', {
-        host: server.host,
-        port: server.port,
-        stage: 'the login',
-        timeoutMs,
-      }),
-    wait.signal,
-  );
-  const giveUp = (): void => {
-    socket.destroy(limit.signal.reason as Error);
-  };
-  limit.signal.addEventListener('abort', giveUp);
   client.on('error', () => undefined); // what happens after a failed login interests nobody
   try {
-    await client.connect();
+    await within<undefined>(wait, server, 'the login', (settle) => {
+      settle.onAbort(() => socket.destroy());
+      client.connect().then(() => {
+        settle.resolve(undefined);
+      }, settle.reject);
+    });
     forgetPassword(client);
-    return new Session(client, socket, { endpoint: server, clock: wait.clock, timeoutMs });
+    return new PgSession(client, socket, { endpoint: server, clock: wait.clock, timeoutMs });
   } catch (error) {
     socket.destroy();
-    if (limit.signal.aborted) throw limit.signal.reason;
-    throw isServerError(error) ? loginError(error, server) : lostDuringLogin(error, server);
-  } finally {
-    limit.signal.removeEventListener('abort', giveUp);
-    limit.dispose();
+    throw isServerError(error) ? loginError(error, server) : lostDuringLogin(error, server, wait);
   }
 }
 
-function lostDuringLogin(error: unknown, { host, port }: Settings['server']): ConnectorError {
-  if (isConnectorError(error)) return error;
+function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
+  if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
   return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
 }
 

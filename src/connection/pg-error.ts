@@ -6,7 +6,10 @@ import { ConnectorError, isConnectorError, type ErrorCode, type ErrorContext } f
  */
 const SQLSTATES: readonly (readonly [prefix: string, code: Extract<ErrorCode, StatementCode>])[] = [
   ['42501', 'PERMISSION_DENIED'],
+  ['42P01', 'TABLE_UNKNOWN'],
+  ['42703', 'COLUMN_UNKNOWN'],
   ['42', 'SYNTAX_ERROR'],
+  ['08P01', 'PARAMETERS_MISMATCH'],
   ['23', 'CONSTRAINT_VIOLATION'],
   ['57014', 'STATEMENT_CANCELLED'],
   ['55P03', 'STATEMENT_CANCELLED'],
@@ -20,6 +23,9 @@ const SQLSTATES: readonly (readonly [prefix: string, code: Extract<ErrorCode, St
 type StatementCode =
   | 'PERMISSION_DENIED'
   | 'SYNTAX_ERROR'
+  | 'TABLE_UNKNOWN'
+  | 'COLUMN_UNKNOWN'
+  | 'PARAMETERS_MISMATCH'
   | 'CONSTRAINT_VIOLATION'
   | 'STATEMENT_CANCELLED'
   | 'SERIALIZATION_FAILURE'
@@ -50,14 +56,22 @@ export function isServerError(error: unknown): error is ServerError {
   );
 }
 
+/** Whether the server ends the session with `error`: by its severity, or by SQLSTATE where the severity is in another language. */
+export function isFatal({ code, severity }: ServerError): boolean {
+  return severity === 'FATAL' || severity === 'PANIC' || /^57P0[1-5]$/.test(code);
+}
+
 /**
  * The connector's error for what the server said of a statement. Fields that can hold row data
- * (detail, where, hint) are left out.
+ * (detail, where, hint) are left out, and so are the values that a message of class 22 quotes.
  */
 export function statementError(error: ServerError): ConnectorError {
   const code = SQLSTATES.find(([prefix]) => error.code.startsWith(prefix))?.[1] ?? 'QUERY_EXECUTION';
-  return new ConnectorError(code, { serverMessage: error.message }, contextOf(error));
+  const serverMessage = code === 'DATA_ERROR' ? error.message.replace(QUOTED, '"…"') : error.message;
+  return new ConnectorError(code, { serverMessage }, contextOf(error));
 }
+
+const QUOTED = /"[^]*"/g;
 
 /** Who tried to log in, for the words of the error. */
 export interface LoginFacts {

@@ -36,6 +36,8 @@ export interface PoolCounts {
 interface Waiter<T> {
   readonly give: (resource: T) => void;
   readonly fail: (error: Error) => void;
+  /** Its time is over, but nothing is lent out: it learns what became of the one that is opening. */
+  isOverdue: boolean;
 }
 
 interface Idle<T> {
@@ -155,6 +157,7 @@ export class Pool<T extends Poolable> {
         act();
       };
       const waiter: Waiter<T> = {
+        isOverdue: false,
         give: (resource) => {
           settle(() => {
             this.#inUse.add(resource);
@@ -169,7 +172,8 @@ export class Pool<T extends Poolable> {
       };
       const { waitMs, clock } = this.#options;
       const expire = (): void => {
-        waiter.fail(this.#exhausted());
+        if (this.#inUse.size === 0 && this.#opening > 0) waiter.isOverdue = true;
+        else waiter.fail(this.#exhausted());
       };
       const stopTimer = waitMs > 0 ? clock.after(waitMs, expire) : (): void => undefined;
       signal?.addEventListener('abort', leave, { once: true });
@@ -186,27 +190,36 @@ export class Pool<T extends Poolable> {
 
   async #openOne(): Promise<void> {
     this.#opening += 1;
+    let resource: T;
     try {
-      const resource = await this.#options.open(this.#closing.signal);
-      this.#opening -= 1;
-      resource.whenBroken(() => {
-        this.#discardIdle(resource);
-      });
-      if (this.#closing.signal.aborted) await this.#dispose(resource, 'the connector is closed');
-      else this.#place(resource);
+      resource = await this.#options.open(this.#closing.signal);
     } catch (error) {
       this.#opening -= 1;
       this.#openingFailed(error);
+      return;
     }
+    this.#opening -= 1;
+    resource.whenBroken(() => {
+      this.#discardIdle(resource);
+    });
+    if (this.#closing.signal.aborted) await this.#dispose(resource, 'the connector is closed');
+    else this.#place(resource);
+    this.#failOverdue(() => this.#exhausted());
   }
 
   /**
-   * While others are lent out and the trouble may pass (too many connections, say), who waits is
-   * served by what comes back. Else all would fail the same way: nobody tries again in their name.
+   * While others are lent out or opening and the trouble may pass (too many connections, say),
+   * who waits is served by what comes. Else all would fail the same way: nobody tries again in
+   * their name.
    */
   #openingFailed(error: unknown): void {
-    if (this.#inUse.size > 0 && isConnectorError(error) && error.retryable) return;
-    for (const waiter of [...this.#waiters]) waiter.fail(error as Error);
+    const mayBeServed = this.#inUse.size + this.#opening > 0 && isConnectorError(error) && error.retryable;
+    if (mayBeServed) this.#failOverdue(() => error);
+    else for (const waiter of [...this.#waiters]) waiter.fail(error as Error);
+  }
+
+  #failOverdue(error: () => Error): void {
+    for (const waiter of [...this.#waiters]) if (waiter.isOverdue) waiter.fail(error());
   }
 
   /** To the first waiter, else among the idle. */
@@ -225,7 +238,7 @@ export class Pool<T extends Poolable> {
     };
     const entry: Idle<T> = {
       resource,
-      stopTimer: idleMs > 0 ? clock.after(idleMs, retire) : (): void => undefined,
+      stopTimer: idleMs > 0 ? clock.after(idleMs, retire, { background: true }) : (): void => undefined,
     };
     this.#idle.push(entry);
   }

@@ -1,6 +1,6 @@
 import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { deadline, type Clock } from '../clock.js';
+import { deadline, type Budget, type Clock } from '../clock.js';
 import { ConnectorError, describe, isConnectorError, type ErrorCode } from '../errors.js';
 
 /** A PostgreSQL server and what its certificate is checked against. */
@@ -11,11 +11,10 @@ export interface Endpoint {
   readonly ca: string | undefined;
 }
 
-/** How long to wait, and who may give up earlier. */
+/** How long to wait for a connection, all its stages together, and who may give up earlier. */
 export interface Wait {
   readonly clock: Clock;
-  /** Milliseconds; 0 = no limit. */
-  readonly timeoutMs: number;
+  readonly budget: Budget;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -106,6 +105,12 @@ function refusalOf(answer: Buffer, endpoint: Endpoint): ConnectorError | undefin
 function shakeHands(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLSSocket> {
   const { host, ca } = endpoint;
   return within(wait, endpoint, 'the TLS handshake', (settle) => {
+    const onError = (error: Error): void => {
+      settle.reject(tlsError(error, endpoint));
+    };
+    const onClose = (): void => {
+      onError(new Error('closed during the TLS handshake'));
+    };
     // Everything is said explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED=0 weakens nothing.
     const stream = connectTls({
       socket,
@@ -117,37 +122,41 @@ function shakeHands(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLS
       ALPNProtocols: ['postgresql'],
     });
     settle.onAbort(() => stream.destroy());
-    stream.once('error', (error: Error) => {
-      settle.reject(tlsError(error, endpoint));
-    });
-    stream.once('close', () => {
-      settle.reject(tlsError(new Error('closed during the TLS handshake'), endpoint));
-    });
+    stream.once('error', onError).once('close', onClose);
     stream.once('secureConnect', () => {
-      stream.removeAllListeners('error').removeAllListeners('close');
+      stream.off('error', onError).off('close', onClose);
       if (stream.authorized) settle.resolve(stream);
       else settle.reject(tlsError(stream.authorizationError, endpoint));
     });
   });
 }
 
-interface Settle<T> {
+/** How a stage tells its outcome. */
+export interface Settle<T> {
   resolve(value: T): void;
   reject(error: Error): void;
   /** What to undo when the wait ends by its limit or by its caller. */
   onAbort(undo: () => void): void;
 }
 
-async function within<T>(
+/**
+ * The outcome of one stage of a connection. When the budget is used up or the caller leaves, what
+ * the stage has begun is undone.
+ *
+ * @throws ConnectorError CONNECT_TIMEOUT naming the stage, the reason of the signal, or what the
+ *   stage was rejected with
+ */
+export async function within<T>(
   wait: Wait,
   endpoint: Endpoint,
   stage: string,
   start: (settle: Settle<T>) => void,
 ): Promise<T> {
   const { host, port } = endpoint;
-  const { clock, timeoutMs } = wait;
+  const { clock } = wait;
+  const { totalMs: timeoutMs } = wait.budget;
   const timeout = (): Error => new ConnectorError('CONNECT_TIMEOUT', { host, port, stage, timeoutMs });
-  const limit = deadline(clock, timeoutMs, timeout, wait.signal);
+  const limit = deadline(clock, wait.budget.remainingMs(), timeout, wait.signal);
   try {
     limit.signal.throwIfAborted();
     return await new Promise<T>((resolve, reject) => {

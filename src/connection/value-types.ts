@@ -1,32 +1,59 @@
 import pg from 'pg';
-import { isoTimestamp, TYPE_OIDS } from '../sql/type-codecs.js';
+import { isoTimestamp } from '../sql/type-codecs.js';
 
-const text = (value: string): string => value;
-const PARSERS = new Map<number, (value: string) => unknown>([
-  [TYPE_OIDS.date, text],
-  [TYPE_OIDS.interval, text],
-  [TYPE_OIDS.timestamp, isoTimestamp],
-  [TYPE_OIDS.timestamptz, isoTimestamp],
-  [TYPE_OIDS.dateArray, arrayOf(text)],
-  [TYPE_OIDS.intervalArray, arrayOf(text)],
-  [TYPE_OIDS.numericArray, arrayOf(text)],
-  [TYPE_OIDS.timestampArray, arrayOf(isoTimestamp)],
-  [TYPE_OIDS.timestamptzArray, arrayOf(isoTimestamp)],
-]);
+type Parser = (text: string) => unknown;
 
 interface ArrayParser {
-  create(value: string, element: (value: string) => unknown): { parse(): unknown };
+  create(text: string, element: Parser): { parse(): unknown };
 }
 
-function arrayOf(element: (value: string) => unknown): (value: string) => unknown {
+const asText: Parser = (text) => text;
+const asBoolean: Parser = (text) => text === 't';
+const asBytes: Parser = (text) => Buffer.from(text.slice(2), 'hex');
+const asJson: Parser = (text) => JSON.parse(text) as unknown;
+
+/**
+ * Types whose text is turned into something else, by object id (catalog pg_type): the type, its
+ * array, and the form of a value. All others, bigint and numeric among them, stay text, so that
+ * no digit is lost.
+ */
+const TYPES: readonly (readonly [type: number, array: number, parse: Parser])[] = [
+  [16, 1000, asBoolean], // bool
+  [17, 1001, asBytes], // bytea, in the hex form that the session asks for
+  [20, 1016, asText], // int8
+  [21, 1005, Number], // int2
+  [23, 1007, Number], // int4
+  [25, 1009, asText], // text
+  [26, 1028, Number], // oid
+  [114, 199, asJson], // json
+  [700, 1021, Number], // float4
+  [701, 1022, Number], // float8
+  [1042, 1014, asText], // char(n)
+  [1043, 1015, asText], // varchar
+  [1082, 1182, asText], // date
+  [1083, 1183, asText], // time
+  [1114, 1115, isoTimestamp], // timestamp
+  [1184, 1185, isoTimestamp], // timestamptz
+  [1186, 1187, asText], // interval
+  [1266, 1270, asText], // timetz
+  [1700, 1231, asText], // numeric
+  [2950, 2951, asText], // uuid
+  [3802, 3807, asJson], // jsonb
+];
+
+const PARSERS = new Map<number, Parser>(
+  TYPES.flatMap(([type, array, parse]) => [
+    [type, parse],
+    [array, arrayOf(parse)],
+  ]),
+);
+
+function arrayOf(element: Parser): Parser {
   const { arrayParser } = pg.types as unknown as { arrayParser: ArrayParser };
-  return (value) => arrayParser.create(value, element).parse();
+  return (text) => arrayParser.create(text, element).parse();
 }
 
-/** Values without loss: `pg`'s own parsers where they lose nothing, ours for dates and times. */
+/** Values without loss, by a table of our own: what others set on `pg.types` changes nothing here. */
 export const LOSSLESS_TYPES = {
-  getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
-    const own = format === 'binary' ? undefined : PARSERS.get(oid);
-    return own ?? (pg.types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format);
-  },
+  getTypeParser: (oid: number): Parser => PARSERS.get(oid) ?? asText,
 };

@@ -63,6 +63,9 @@ export interface Settings {
   readonly timeoutMs: number;
 }
 
+/** A connection string, or property names and values; undefined (a variable that is not set) is an empty one. */
+export type ConnectionProperties = string | Readonly<Record<string, unknown>> | undefined;
+
 /** One line of `pg-entra explain`. */
 export interface EffectiveProperty {
   readonly name: PropertyName;
@@ -94,11 +97,11 @@ export function resolveSettings(raw: RawProperties, sources?: SettingsSources): 
 
 /** {@link resolveSettings} for a connection string or an object, with origins and notes. */
 export function explainSettings(
-  properties: string | Readonly<Record<string, unknown>>,
+  properties: ConnectionProperties,
   sources?: SettingsSources,
 ): ResolvedSettings {
   const read =
-    typeof properties === 'string' ? readConnectionString(properties) : readPropertyObject(properties);
+    typeof properties === 'string' ? readConnectionString(properties) : readPropertyObject(properties ?? {});
   return resolve(read, sources);
 }
 

@@ -1,16 +1,3 @@
-/** Object ids of the types whose text is not given on as the server writes it (catalog pg_type). */
-export const TYPE_OIDS = {
-  date: 1082,
-  timestamp: 1114,
-  timestamptz: 1184,
-  interval: 1186,
-  dateArray: 1182,
-  timestampArray: 1115,
-  timestamptzArray: 1185,
-  intervalArray: 1187,
-  numericArray: 1231,
-} as const;
-
 /**
  * A timestamp as ISO 8601 with all its microseconds: `2026-11-21 18:33:01.123456+00` becomes
  * `2026-11-21T18:33:01.123456Z`. What ISO 8601 cannot say (infinity, BC) stays as the server

@@ -27,7 +27,7 @@ function judge(document: unknown, { origin = GLOBAL, tenant = TENANT, status = 2
     retryAfter: undefined,
     date: undefined,
   };
-  return judgeDiscovery(answer, origin, tenant);
+  return judgeDiscovery(answer, origin, tenant, Date.UTC(2026, 10, 21));
 }
 
 describe('discovery of the authority', () => {

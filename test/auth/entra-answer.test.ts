@@ -28,7 +28,11 @@ const judge = (given: AuthorityAnswer) => judgeTokenAnswer(given, FACTS, Date.UT
 
 describe('judging a token answer', () => {
   it('takes what RFC 6749 section 5.1 asks for', () => {
-    expect(judge(answer(GOOD))).to.deep.equal({ accessToken: 'opaque-token', expiresInSeconds: 3_599 });
+    expect(judge(answer(GOOD))).to.deep.equal({
+      accessToken: 'opaque-token',
+      expiresInSeconds: 3_599,
+      sentAtMs: undefined,
+    });
   });
 
   const LIVES: readonly (readonly [title: string, given: unknown, seconds: number])[] = [

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { backoff, retryAfterMs, withRetries } from '#src/auth/retry.js';
+import { startBudget } from '#src/clock.js';
 import { ConnectorError } from '#src/errors.js';
 import { failure } from '../support/failure.js';
 import { HastyClock } from '../support/fake-clock.js';
@@ -40,7 +41,7 @@ describe('retries', () => {
   ): Promise<{ made: number; clock: HastyClock; run: Promise<unknown> }> {
     const clock = new HastyClock();
     const state = { made: 0 };
-    const run = withRetries({ clock, budgetMs }, () => {
+    const run = withRetries({ clock, budget: startBudget(clock, budgetMs) }, () => {
       const error = failures[state.made];
       state.made += 1;
       return error === undefined ? Promise.resolve('done') : Promise.reject(error);
@@ -86,7 +87,7 @@ describe('retries', () => {
     const run = withRetries(
       {
         clock,
-        budgetMs: 0,
+        budget: startBudget(clock, 0),
         signal: leaving.signal,
         onRetry: () => leaving.abort(new ConnectorError('CANCELLED', {})),
       },

@@ -115,7 +115,7 @@ describe('operations on a server', function () {
         '42601',
       ],
       ['a syntax error', 'selct 1', 'BAD_SQL_SYNTAX', 'SYNTAX_ERROR', '42601'],
-      ['an unknown table', 'select * from nowhere', 'BAD_SQL_SYNTAX', 'SYNTAX_ERROR', '42P01'],
+      ['an unknown table', 'select * from nowhere', 'BAD_SQL_SYNTAX', 'TABLE_UNKNOWN', '42P01'],
       ['a division by zero', 'select 1 / 0', 'DATA_ERROR', 'DATA_ERROR', '22012'],
       ['text that is no number', "select 'x'::int", 'DATA_ERROR', 'DATA_ERROR', '22P02'],
       [
@@ -159,7 +159,7 @@ describe('operations on a server', function () {
       const error = await failure(
         execute("select 'ü😀' as a, b"),
         'POSTGRESQL:BAD_SQL_SYNTAX',
-        'SYNTAX_ERROR',
+        'COLUMN_UNKNOWN',
       );
       expect(error.position).to.equal(19);
     });
@@ -170,7 +170,7 @@ describe('operations on a server', function () {
           const input = { sql: 'select $1::int as a', parameters };
           const work =
             name === 'stream' ? drain(connector.stream('select', input)) : connector.execute(name, input);
-          const error = await failure(work, 'POSTGRESQL:QUERY_EXECUTION', 'QUERY_EXECUTION');
+          const error = await failure(work, 'POSTGRESQL:BAD_SQL_SYNTAX', 'PARAMETERS_MISMATCH');
           expect(error.sqlState).to.equal('08P01');
         }
       });

@@ -17,31 +17,6 @@ const SLOWEST = 5;
 /** How long the process may go on after the last test before what keeps it alive is named. */
 const GRACE_MS = 10_000;
 
-const reasons = new WeakMap<object, string>();
-
-/**
- * Skips the present test (or, from a `before` hook, its whole suite) and has `reason` printed with it.
- * For what a machine may lack; where `CI` is set a skip is a failure.
- */
-export function skip(context: Mocha.Context, reason: string): never {
-  const runnable = context.test;
-  if (runnable !== undefined) reasons.set(skipped(context, runnable), reason);
-  return context.skip();
-}
-
-function skipped(context: Mocha.Context, runnable: Mocha.Runnable): object {
-  if (runnable.title.startsWith('"before all"')) return runnable.parent ?? runnable;
-  return runnable.title.startsWith('"before each"') ? (context.currentTest ?? runnable) : runnable;
-}
-
-function reasonOf(test: Mocha.Test): string {
-  for (let place: Mocha.Test | Mocha.Suite | undefined = test; place !== undefined; place = place.parent) {
-    const reason = reasons.get(place);
-    if (reason !== undefined) return reason;
-  }
-  return 'no reason given';
-}
-
 const isCi = /^(1|true)$/i.test(process.env['CI'] ?? '');
 
 interface Counts {
@@ -57,8 +32,8 @@ function words({ passed, failed, skipped }: Counts): string {
 }
 
 /**
- * One line for each outermost suite, then the failures with their differences, the skips with their
- * reasons, the slowest tests, and as the last line of stdout "N passed, N failed[, N skipped]".
+ * One line for each outermost suite, then the failures with their differences, the skips (whose
+ * titles say what they need), the slowest tests, and as the last line of stdout "N passed, N failed[, N skipped]".
  */
 export default class Reporter extends Base {
   readonly #total: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -120,7 +95,7 @@ export default class Reporter extends Base {
     if (this.failures.length > 0) Base.list(this.failures);
     if (this.#skips.length > 0) {
       console.log(isCi ? '\nskipped, which is a failure here (CI is set):' : '\nskipped:');
-      for (const test of this.#skips) console.log(`  - ${test.fullTitle()}: ${reasonOf(test)}`);
+      for (const test of this.#skips) console.log(`  - ${test.fullTitle()}`);
     }
     const slowest = this.#passes.toSorted((a, b) => (b.duration ?? 0) - (a.duration ?? 0)).slice(0, SLOWEST);
     if (slowest.length > 0) console.log('\nslowest:');

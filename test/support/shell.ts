@@ -24,6 +24,8 @@ export async function shell(
         ? Promise.reject(Object.assign(new Error(), { code: 'ENOENT' }))
         : Promise.resolve(text);
     },
+    version: '0.0.0',
+    signal: new AbortController().signal,
     environment: io.environment ?? {},
   });
   return { exitCode, out, err };

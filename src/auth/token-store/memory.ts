@@ -6,6 +6,11 @@ import type { TokenStore } from './token-store.js';
 // nobody asks for any more. Kept as they are (no clones): a clone of a Secret would lose its value.
 const KEPT_SECONDS = 24 * 3_600;
 
+// The cache drops an entry that is over its time only when it is asked for it.
+function dropForgotten(tokens: NodeCache): void {
+  for (const key of tokens.keys()) tokens.get(key);
+}
+
 /** A store in the memory of this process. */
 export function createMemoryStore(): TokenStore {
   const tokens = new NodeCache({ useClones: false, checkperiod: 0, stdTTL: KEPT_SECONDS });
@@ -17,6 +22,7 @@ export function createMemoryStore(): TokenStore {
       if (shared) return shared;
       const own = request()
         .then((token) => {
+          dropForgotten(tokens);
           tokens.set(key, token);
           return token;
         })
@@ -25,9 +31,6 @@ export function createMemoryStore(): TokenStore {
         });
       running.set(key, own);
       return own;
-    },
-    forget(key, token) {
-      if (tokens.get(key) === token) tokens.del(key);
     },
   };
 }

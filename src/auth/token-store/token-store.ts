@@ -9,6 +9,4 @@ export interface TokenStore {
    * running in this process: then its result is shared.
    */
   obtain(key: string, request: () => Promise<AccessToken>): Promise<AccessToken>;
-  /** Drops the token under `key` if it is still `token`. */
-  forget(key: string, token: AccessToken): void;
 }

@@ -42,7 +42,7 @@ async function readFile(path: string, io: Io): Promise<string> {
 function warnOfSecrets(text: string, io: Io): void {
   const given: Readonly<Record<string, string | undefined>> = parseConnectionString(text);
   const exposed = Object.entries(manifest().connectionSpecification.properties)
-    .filter(([name, schema]) => schema['airbyte_secret'] === true && isLiteral(given[name]))
+    .filter(([name, schema]) => schema['airbyte_secret'] === true && isExposed(name, given[name]))
     .map(([name]) => name);
   if (exposed.length === 0) return;
   io.err(
@@ -51,6 +51,10 @@ function warnOfSecrets(text: string, io: Io): void {
   );
 }
 
-function isLiteral(value: string | undefined): boolean {
-  return value !== undefined && !/^@(file|env):/.test(value);
+// A path shows no secret; what is longer, or has lines, is the certificate itself.
+function isExposed(name: string, value: string | undefined): boolean {
+  if (value === undefined || /^@(file|env):/.test(value)) return false;
+  return name !== 'OAuthJWTCert' || value.length > LONGEST_PATH || value.includes('\n');
 }
+
+const LONGEST_PATH = 260;

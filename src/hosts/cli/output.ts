@@ -11,10 +11,14 @@ export function json(value: unknown): string {
   return `${JSON.stringify(value, jsonValue, 2)}\n`;
 }
 
-/** `rows` in a format other than json; columns are those of the first row. */
-export function renderRows(rows: readonly Cells[], format: Exclude<Format, 'json'>): string {
+/** `rows` in a format other than json; columns are those of the first row unless they are given. */
+export function renderRows(
+  rows: readonly Cells[],
+  format: Exclude<Format, 'json'>,
+  columns: readonly string[] = Object.keys(rows[0] ?? {}),
+): string {
   if (format === 'ndjson') return rows.map((row) => `${JSON.stringify(row, jsonValue)}\n`).join('');
-  const columns = Object.keys(rows[0] ?? {});
+  if (columns.length === 0) return '';
   return format === 'csv' ? csv(columns, rows) : textTable(columns, rows);
 }
 
@@ -59,18 +63,17 @@ function oneLine(value: unknown): string {
 function cell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'string') return value;
-  const plain = jsonValue('', value);
-  return typeof plain === 'string' ? plain : JSON.stringify(plain, jsonValue);
-}
-
-// Buffer has a toJSON of its own, so its form arrives here already changed.
-function jsonValue(_: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
-  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
-  return isBufferJson(value) ? `\\x${Buffer.from(value.data).toString('hex')}` : value;
+  return value instanceof Uint8Array ? hexOf(value) : JSON.stringify(value, jsonValue);
 }
 
-function isBufferJson(value: unknown): value is { data: number[] } {
-  const candidate = value as { type?: unknown; data?: unknown } | null;
-  return typeof candidate === 'object' && candidate?.type === 'Buffer' && Array.isArray(candidate.data);
+// Bytes have a toJSON of their own that comes first, so they are looked at in their holder.
+function jsonValue(this: unknown, key: string, value: unknown): unknown {
+  const original = (this as Readonly<Record<string, unknown>>)[key];
+  if (original instanceof Uint8Array) return hexOf(original);
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes).toString('hex')}`;
 }

@@ -7,9 +7,16 @@ import { addRun } from './commands/run.js';
 import { addTest } from './commands/test.js';
 import { addToken } from './commands/token.js';
 import type { Io } from './io.js';
-import { renderError } from './output.js';
+import { renderError, type Format } from './output.js';
 import type { Shell } from './shell.js';
 import { UsageError } from './usage-error.js';
+
+const HELP = `
+The connection string comes from --connection, --connection-file or PG_ENTRA_CONNECTION.
+
+Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or settings; 3 authentication;
+4 connectivity; 130 and 143 ended by a signal.
+`;
 
 const COMMANDS = [addTest, addExplain, addToken, addRun, addRoleSql, addCatalogue];
 
@@ -18,31 +25,27 @@ const COMMANDS = [addTest, addExplain, addToken, addRun, addRoleSql, addCatalogu
  * 1 the operation failed, 2 wrong usage or settings, 3 authentication, 4 connectivity.
  */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
-  const shell: Shell = { program: createProgram(io), io, exitCode: 0 };
+  const shell: Shell = { program: createProgram(io), io, exitCode: 0, format: undefined };
+  shell.program.hook('preAction', (_, command) => {
+    shell.format = command.opts<{ format?: Format }>().format;
+  });
   for (const add of COMMANDS) add(shell);
   try {
     await shell.program.parseAsync(args, { from: 'user' });
     return shell.exitCode;
   } catch (error) {
-    return reportFailure(error, io, asksForJson(args));
+    return reportFailure(error, io, shell.format?.endsWith('json') === true);
   }
 }
 
 function createProgram(io: Io): Command {
   return new Command('pg-entra')
     .description('PostgreSQL with Microsoft Entra ID client credentials, from the shell.')
+    .version(io.version)
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('Run pg-entra --help for the commands.')
-    .addHelpText(
-      'after',
-      '\nThe connection string comes from --connection, --connection-file or PG_ENTRA_CONNECTION.',
-    );
-}
-
-function asksForJson(args: readonly string[]): boolean {
-  const at = args.findIndex((argument) => argument.startsWith('--format'));
-  return at >= 0 && /json$/.test(`${args[at] ?? ''} ${args[at + 1] ?? ''}`);
+    .addHelpText('after', HELP);
 }
 
 function reportFailure(error: unknown, io: Io, asJson: boolean): number {

@@ -10,6 +10,8 @@ export interface Shell {
   readonly io: Io;
   /** Exit code of a command that ended in order; 0 unless set. */
   exitCode: number;
+  /** Form of the output that the present command was asked for; undefined while it is not known. */
+  format: Format | undefined;
 }
 
 /** Options of every command that needs a connection. */

@@ -1,9 +1,12 @@
 import { expect } from 'chai';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { renderManifest } from '#src/index.js';
+import { formatConnectionString, renderManifest } from '#src/index.js';
 import { shell, type ShellRun } from '../../support/shell.js';
-import { useSandbox } from '../../support/use-sandbox.js';
+import { untilTrue, useSandbox } from '../../support/use-sandbox.js';
+
+const PROGRAM = decodeURIComponent(new URL('../../../../dist/hosts/cli/main.js', import.meta.url).pathname);
 
 describe('pg-entra', function () {
   this.timeout(20_000);
@@ -81,7 +84,7 @@ describe('pg-entra', function () {
       '{"a":"x,\\"y\\"","b":2,"c":null}\n',
     );
     expect((await connected([...args, '--format', 'table'])).out).to.match(
-      /^a +b +c\n[- ]+\nx,"y" +2\n1 rows, 1 affected\n$/,
+      /^a +b +c\n[- ]+\nx,"y" +2\n1 row\n$/,
     );
   });
 
@@ -120,7 +123,7 @@ describe('pg-entra', function () {
   }
 
   it('an SQL error exits with 1, in words or as JSON', async () => {
-    const words = await connected(['run', 'select', '--sql', 'selec']);
+    const words = await connected(['run', 'select', '--sql', 'selec', '--format', 'table']);
     expect(words.exitCode).to.equal(1);
     expect(words.err).to.include('SYNTAX_ERROR').and.include('SQLSTATE 42601');
     const json = await connected(['run', 'select', '--sql', 'selec', '--format', 'json']);
@@ -142,13 +145,59 @@ describe('pg-entra', function () {
   });
 
   it('works as a program: output, exit code, and an end of its own', async () => {
-    const program = new URL('../../../../dist/hosts/cli/main.js', import.meta.url).pathname;
     const env = { ...process.env, PG_ENTRA_CONNECTION: use.sandbox.connections.certificatePfx };
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      [decodeURIComponent(program), 'run', 'select', '--sql', 'select 1 as one'],
+      [PROGRAM, 'run', 'select', '--sql', 'select 1 as one'],
       { env },
     );
     expect(JSON.parse(stdout)).to.have.deep.property('rows', [{ one: 1 }]);
+  });
+
+  const DOWN: readonly (readonly [title: string, port: string, code: string, exitCode: number])[] = [
+    ['an authority where nobody listens', '1', 'AUTHORITY_UNREACHABLE', 4],
+    ['an authority that is out of order', '', 'AUTHORITY_UNAVAILABLE', 3],
+  ];
+  for (const [title, port, code, exitCode] of DOWN) {
+    it(`as a program, says what is wrong with ${title} and exits with ${String(exitCode)}`, async () => {
+      use.sandbox.control.addFaults({ action: 'answer', status: 503, times: 'always' });
+      const changes = port === '' ? {} : { AzureAuthority: `https://localhost:${port}` };
+      const connection = formatConnectionString(use.properties({ Timeout: '2', ...changes }));
+      const env = { ...process.env, PG_ENTRA_CONNECTION: connection };
+      const child = spawn(process.execPath, [PROGRAM, 'run', 'select', '--sql', 'select 1'], { env });
+      let err = '';
+      child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+      expect(await once(child, 'close')).to.deep.equal([exitCode, null]);
+      expect(err).to.include(code);
+    });
+  }
+
+  for (const [signal, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`as a program, ends its statement at the server on ${signal} and says so`, async () => {
+      const env = { ...process.env, PG_ENTRA_CONNECTION: use.sandbox.connections.secret };
+      const sql = `select pg_sleep(60) as ${signal}`;
+      const child = spawn(process.execPath, [PROGRAM, 'run', 'select', '--sql', sql], { env });
+      let err = '';
+      child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+      const running = async (): Promise<boolean> =>
+        (
+          await use.sandbox.query(`select 1 from pg_stat_activity where query = $1 and state = 'active'`, [
+            sql,
+          ])
+        ).length === 1;
+      await untilTrue(running);
+      child.kill(signal);
+      expect(await once(child, 'close')).to.deep.equal([exitCode, null]);
+      expect(err).to.include('CANCELLED');
+      await untilTrue(async () => !(await running()));
+    });
+  }
+
+  it('says its version', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, '--version']);
+    expect(stdout).to.match(/^\d+\.\d+\.\d+\n$/);
   });
 });

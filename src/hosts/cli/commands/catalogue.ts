@@ -30,11 +30,19 @@ function propertyRows() {
   const { required } = manifest().connectionSpecification;
   return Object.entries(properties()).map(([property, schema]) => ({
     property,
+    values: valuesOf(schema),
     default: schema['default'] ?? schema['x-derived'] ?? '',
     required: required.some((name) => name === property) ? 'yes' : '',
     secret: schema['airbyte_secret'] === true ? 'yes' : '',
     meaning: schema['description'],
   }));
+}
+
+function valuesOf(schema: Readonly<Record<string, unknown>>): string {
+  const choices = schema['enum'];
+  if (Array.isArray(choices)) return choices.join(', ');
+  const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
+  return minimum === undefined ? '' : `${String(minimum)} to ${String(maximum)}`;
 }
 
 function errorsOf(code: string | undefined) {

@@ -20,7 +20,9 @@ async function printRoleSql(shell: Shell, options: RoleOptions): Promise<void> {
   const { settings } = explainSettings(await readConnection(options, io));
   const objectId = options.objectId ?? (await objectIdFromToken(shell, options));
   if (shell.exitCode !== 0) return;
-  io.out('-- Run this as Microsoft Entra administrator of the server, in the database postgres.\n');
+  io.out(
+    '-- Run this as Microsoft Entra administrator of the server, in the database postgres;\n-- then connect to your own database and grant the role what the flow needs.\n',
+  );
   io.out(`${createRoleSql({ role: settings.server.user, objectId })}\n`);
 }
 

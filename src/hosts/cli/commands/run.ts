@@ -5,6 +5,14 @@ import { json, renderRows, type Format } from '../output.js';
 import { addConnectedCommand, formatOption, loggerOf, type ConnectedOptions, type Shell } from '../shell.js';
 import { UsageError } from '../usage-error.js';
 
+const EXAMPLES = `
+Examples:
+  pg-entra run select --sql 'select * from orders where id = $1' --parameter 42 --format table
+  echo '{"table":"orders","rows":[{"id":1,"total":"9.50"}],"conflictColumns":["id"]}' |
+    pg-entra run upsert --input -
+"pg-entra spec" prints the input schema of each operation.
+`;
+
 interface RunOptions extends ConnectedOptions {
   readonly format: Format;
   readonly input?: string;
@@ -21,6 +29,7 @@ export function addRun(shell: Shell): void {
     .option('--sql <text>', 'SQL text, for select and execute')
     .option('--parameter <value...>', 'values for $1, $2 … as text')
     .addOption(formatOption('json'))
+    .addHelpText('after', EXAMPLES)
     .action(async (operation: string, options: RunOptions) => {
       io.out(renderResult(await run(operation, options, io), options.format));
     });
@@ -30,7 +39,7 @@ async function run(operation: string, options: RunOptions, io: Io): Promise<Resu
   const input = await readOperationInput(options, io);
   const connector = createConnector(await readConnection(options, io), { logger: loggerOf(options, io) });
   try {
-    return await connector.execute(operation, input);
+    return await connector.execute(operation, input, { signal: io.signal });
   } finally {
     await connector.close();
   }
@@ -54,18 +63,29 @@ async function readInputText(source: string, io: Io): Promise<string> {
 }
 
 function parseInput(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // The same words serve text that is no JSON and JSON that is no object.
-  }
-  throw new UsageError('The input must be a JSON object.');
+  if (text.trim() === '') throw new UsageError('The input is empty.');
+  const value = parseJson(text);
+  if (Array.isArray(value)) throw new UsageError('The input is an array; give {"table": …, "rows": […]}.');
+  if (typeof value !== 'object' || value === null) throw new UsageError('The input must be a JSON object.');
+  return value;
 }
 
-function renderResult(result: Result, format: Format): string {
-  if (format === 'json') return json(result);
-  const text = renderRows(result.rows, format);
-  const { rows, affectedRows } = result;
-  return format === 'table' ? `${text}${String(rows.length)} rows, ${String(affectedRows)} affected\n` : text;
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`The input is not valid JSON: ${(error as Error).message}.`);
+  }
+}
+
+function renderResult({ rows, fields, affectedRows }: Result, format: Format): string {
+  if (format === 'json') return json({ rows, fields, affectedRows });
+  const columns = fields.map(({ name }) => name);
+  const text = renderRows(rows, format, columns);
+  if (format !== 'table') return text;
+  return `${text}${columns.length > 0 ? counted(rows.length, 'row') : `${counted(affectedRows, 'row')} affected`}\n`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

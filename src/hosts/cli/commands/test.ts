@@ -20,5 +20,9 @@ export function addTest(shell: Shell): void {
 
 /** The report on the connection that `options` name. */
 export async function walk(options: ConnectedOptions, io: Io, tokenOnly: boolean): Promise<TestReport> {
-  return testConnection(await readConnection(options, io), { logger: loggerOf(options, io), tokenOnly });
+  return testConnection(await readConnection(options, io), {
+    logger: loggerOf(options, io),
+    tokenOnly,
+    signal: io.signal,
+  });
 }

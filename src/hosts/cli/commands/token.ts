@@ -14,8 +14,8 @@ interface TokenOptions extends ConnectedOptions {
 /** `token`: obtain a token and show what it says, or the token itself for another program. */
 export function addToken(shell: Shell): void {
   addConnectedCommand(shell, 'token', 'Obtain a token and show what it says.')
-    .addOption(new Option('--claims', 'print its claims as JSON').conflicts('raw'))
-    .option('--raw', 'print the token itself and nothing else')
+    .addOption(new Option('--claims', 'print its main claims as JSON').conflicts('raw'))
+    .option('--raw', 'print the token itself and nothing else; whoever has it can act as the application')
     .action((options: TokenOptions) =>
       options.raw ? printToken(shell, options) : describeToken(shell, options),
     );
