@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import pg from 'pg';
 import { createConnector, testConnection, tokenPassword, type Connector } from '#src/connector.js';
 import { ConnectorError } from '#src/errors.js';
 import { formatConnectionString, parseConnectionString } from '#src/settings/connection-string.js';
@@ -184,6 +185,78 @@ describe('connector', function () {
     const [row] = await use.sandbox.query(`select to_regclass('left_open') is not null as committed`);
     expect(row).to.deep.equal({ committed: true });
     expect(connector.health().sessionsOpened).to.equal(2);
+  });
+
+  it('B-02 B-04 a session that the server ended with its answer is not lent again', async () => {
+    const connector = connect({ PoolMaxSize: '1' });
+    const suicide = { sql: 'select pg_terminate_backend(pg_backend_pid())' };
+    for (let round = 0; round < 3; round += 1) {
+      await failure(connector.execute('select', suicide), 'POSTGRESQL:CONNECTIVITY', 'SERVER_STARTING');
+      expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+    }
+    await failure(connector.execute('execute', suicide), 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
+  });
+
+  it('B-04 N-14 a stream whose session ends fails at once with the reason, and leaving one never waits for its limit', async () => {
+    const connector = connect();
+    const drain = async (sql: string, after: () => void = () => undefined): Promise<void> => {
+      for await (const batch of connector.stream('select', { sql }, { batchSize: 1 })) {
+        if (batch.length > 0) after();
+      }
+    };
+    await failure(
+      drain('select pg_terminate_backend(pg_backend_pid())'),
+      'POSTGRESQL:CONNECTIVITY',
+      'SERVER_STARTING',
+    );
+    await failure(
+      drain('select generate_series(1, 1000000)', () => use.sandbox.control.dropSessions()),
+      'POSTGRESQL:CONNECTIVITY',
+      'CONNECTION_LOST',
+    );
+    for await (const batch of connector.stream(
+      'select',
+      { sql: 'select generate_series(1, 9)' },
+      { batchSize: 1 },
+    )) {
+      expect(batch).to.have.length(1);
+      use.sandbox.control.dropSessions();
+      break;
+    }
+    expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+  });
+
+  it('V-02 is not changed by what others set on the types of the driver', async () => {
+    const { INT8 } = pg.types.builtins;
+    const before = pg.types.getTypeParser(INT8) as (text: string) => string;
+    pg.types.setTypeParser(INT8, Number);
+    try {
+      const { rows } = await connect().execute('select', { sql: 'select 9007199254740993::int8 as big' });
+      expect(rows).to.deep.equal([{ big: '9007199254740993' }]);
+    } finally {
+      pg.types.setTypeParser(INT8, before);
+    }
+  });
+
+  it('opens no session once it is closed, though its token would do', async () => {
+    const connector = connect();
+    await connector.execute('select', { sql: 'select 1' });
+    await connector.close();
+    await failure(connector.provider.connect(), 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+  });
+
+  it('P-20 says that properties are missing where a variable was not set', async () => {
+    const missing = await failure(
+      () => createConnector(undefined),
+      'POSTGRESQL:SETTINGS',
+      'PROPERTIES_MISSING',
+    );
+    expect(missing.properties).to.include('Server');
+  });
+
+  it('shows notes on the settings in the report of a test', async () => {
+    const report = await testConnection({ ...use.properties(), Host: 'localhost' });
+    expect(report.stages[0]?.detail?.['notes']).to.match(/Host/);
   });
 
   it('B-21 leaving a stream early keeps the session for the next', async () => {

@@ -75,9 +75,14 @@ export async function logIn(
   try {
     await within<undefined>(wait, server, 'the login', (settle) => {
       settle.onAbort(() => socket.destroy());
-      client.connect().then(() => {
-        settle.resolve(undefined);
-      }, settle.reject);
+      client.connect().then(
+        () => {
+          settle.resolve(undefined);
+        },
+        (error: unknown) => {
+          settle.reject(error as Error);
+        },
+      );
     });
     forgetPassword(client);
     return new PgSession(client, socket, { endpoint: server, clock: wait.clock, timeoutMs });

@@ -108,6 +108,26 @@ describe('Entra client', function () {
     expect(tokenRequests().map(({ status }) => status)).to.deep.equal([429, 200]);
   });
 
+  it('T-01 obeys Retry-After of the discovery too', async () => {
+    const clock = new HastyClock();
+    use.sandbox.control.addFaults(throttled(2, { kind: 'discovery' }));
+    await request(use.sandbox.connections.secret, clock);
+    expect(clock.waits).to.include(2_000);
+  });
+
+  it('T-10 discovery and token together take no longer than Timeout', async () => {
+    use.sandbox.control.addFaults(
+      { action: 'pass', kind: 'discovery', delayMs: 700 },
+      { action: 'pass', kind: 'token', delayMs: 700 },
+    );
+    const error = await failure(
+      request(changed({ Timeout: '1' })),
+      'POSTGRESQL:CANNOT_REACH',
+      'AUTHORITY_TIMEOUT',
+    );
+    expect(error.message).to.include('1000 ms');
+  });
+
   for (const status of [500, 502, 503, 504]) {
     it(`T-03 survives two answers of HTTP ${String(status)}`, async () => {
       use.sandbox.control.addFaults(unavailable(status, undefined, { times: 2 }));

@@ -229,6 +229,24 @@ describe('token source', () => {
     expect(bench.source.reject(replacement)).to.equal(true);
   });
 
+  it("C-07 a token that one identity's server refused stays in use for others who share it", async () => {
+    const store = openTokenStore('memory://');
+    const [refused, served] = [new Bench(store), new Bench(store)];
+    const token = await refused.source.get();
+    refused.clock.advance(60_000);
+    refused.answer = unavailable;
+    expect(refused.source.reject(token)).to.equal(true);
+    await failure(refused.value(), 'POSTGRESQL:AUTHENTICATION', 'AUTHORITY_UNAVAILABLE');
+    expect(served.immediate()).to.equal('token-1');
+  });
+
+  it('C-14 gives out nothing once it is closed, though a token is there', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.source.close();
+    await failure(bench.value(), 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+  });
+
   it('T-31 uses a token no longer than either clock allows, and requests at most one more when one jumps', async () => {
     const bench = new Bench();
     await bench.value();

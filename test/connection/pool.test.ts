@@ -216,6 +216,49 @@ describe('pool', () => {
     expect(await waiting).to.equal(held);
   });
 
+  it('B-30 serves ten cold callers from nine sessions when the tenth cannot be opened', async () => {
+    const bench = new Bench({ maxSize: 10 });
+    bench.open = () =>
+      bench.opens === 1
+        ? Promise.reject(new ConnectorError('SERVER_BUSY', { serverMessage: 'too many clients' }))
+        : settle();
+    const served = await Promise.all(
+      Array.from({ length: 10 }, () => bench.pool.use(({ id }) => Promise.resolve(id))),
+    );
+    expect(served).to.have.length(10);
+    await settle();
+    expect(bench.things).to.have.length(9);
+  });
+
+  it('N-02 tells who waited for the first session why it could not be opened, not that the pool is full', async () => {
+    const bench = new Bench({ waitMs: 1_000 });
+    let fail = (): void => undefined;
+    bench.open = () =>
+      new Promise((_, reject) => {
+        fail = (): void => {
+          reject(
+            new ConnectorError('CONNECT_TIMEOUT', { host: 'h', port: 1, stage: 'TLS', timeoutMs: 1_000 }),
+          );
+        };
+      });
+    const waiting = bench.pool.acquire();
+    bench.clock.advance(1_001);
+    expect(bench.pool.counts().waiting).to.equal(1);
+    fail();
+    await failure(waiting, 'POSTGRESQL:CANNOT_REACH', 'CONNECT_TIMEOUT');
+  });
+
+  it('B-08 does not let an overdue waiter wait on once another was served', async () => {
+    const bench = new Bench({ maxSize: 1, waitMs: 1_000 });
+    let finish = (): void => undefined;
+    bench.open = () => new Promise((resolve) => (finish = resolve));
+    const [first, second] = [bench.pool.acquire(), bench.pool.acquire()];
+    bench.clock.advance(1_001);
+    finish();
+    await first;
+    await failure(second, 'POSTGRESQL:POOL_EXHAUSTED', 'POOL_EXHAUSTED');
+  });
+
   it('B-18 close rejects who waits, closes what is idle and waits for what is lent', async () => {
     const { pool, things } = new Bench({ maxSize: 2 });
     const [idle, held] = await Promise.all([pool.acquire(), pool.acquire()]);

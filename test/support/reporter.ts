@@ -39,20 +39,27 @@ export default class Reporter extends Base {
   readonly #total: Counts = { passed: 0, failed: 0, skipped: 0 };
   readonly #passes: Mocha.Test[] = [];
   readonly #skips: Mocha.Test[] = [];
-  #suite = { ...this.#total, start: 0 };
+  #suite = { ...this.#total, ms: 0 };
   #ended = false;
+  /** Suites that the present test lies in, the root not counted. */
+  #depth = 0;
 
   constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
     super(runner, options);
     runner
       .on(EVENT_SUITE_BEGIN, (suite) => {
-        if (isOutermost(suite)) this.#suite = { passed: 0, failed: 0, skipped: 0, start: Date.now() };
+        if (suite.root) return;
+        if (this.#depth === 0) this.#suite = { passed: 0, failed: 0, skipped: 0, ms: 0 };
+        this.#depth += 1;
       })
       .on(EVENT_SUITE_END, (suite) => {
-        if (isOutermost(suite)) this.#printSuite(suite);
+        if (suite.root) return;
+        this.#depth -= 1;
+        if (this.#depth === 0) this.#printSuite(suite);
       })
       .on(EVENT_TEST_PASS, (test) => {
         this.#count('passed');
+        this.#suite.ms += test.duration ?? 0;
         this.#passes.push(test);
       })
       .on(EVENT_TEST_FAIL, (test) => {
@@ -88,7 +95,7 @@ export default class Reporter extends Base {
     const mark = this.#suite.failed > 0 ? '✗' : '✓';
     const counts =
       this.#suite.failed + this.#suite.skipped > 0 ? words(this.#suite) : String(this.#suite.passed);
-    console.log(`${mark} ${suite.title}  ${counts} (${String(Date.now() - this.#suite.start)} ms)`);
+    console.log(`${mark} ${suite.title}  ${counts} (${String(this.#suite.ms)} ms)`);
   }
 
   #printDetails(): void {
@@ -114,10 +121,6 @@ export default class Reporter extends Base {
     }
     console.log(words(this.#total));
   }
-}
-
-function isOutermost(suite: Mocha.Suite): boolean {
-  return suite.parent?.root === true;
 }
 
 /** A failure may also be one of a hook. */
