@@ -226,6 +226,13 @@ describe('connector', function () {
     expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
   });
 
+  it('B-04 a select that changes data is treated as a write when its answer is lost', async () => {
+    const connector = connect({ Timeout: '1' });
+    await connector.execute('execute', { sql: 'create table slowly (id int)' });
+    const sql = 'with new as (insert into slowly select 1 from pg_sleep(30) returning id) select * from new';
+    await failure(connector.execute('select', { sql }), 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
+  });
+
   it('V-02 is not changed by what others set on the types of the driver', async () => {
     const { INT8 } = pg.types.builtins;
     const before = pg.types.getTypeParser(INT8) as (text: string) => string;

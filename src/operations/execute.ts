@@ -9,5 +9,5 @@ export const execute: Operation<SqlInput> = {
     'Runs any one statement with parameters and gives the number of affected rows and the rows it returns.',
   inputSchema: SQL_INPUT,
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false },
-  plan: ({ sql, parameters }) => ({ statements: [statement('execute', sql, parameters)] }),
+  plan: ({ sql, parameters }) => ({ statements: [statement('execute', sql, parameters)], writes: true }),
 };

@@ -6,6 +6,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 /** What an operation sends: its statements in order, all in one transaction when there are several. */
 export interface Plan {
   readonly statements: readonly Statement[];
+  /** Whether repeating them could do harm: decides what a lost answer means. */
+  readonly writes: boolean;
 }
 
 /** Hints for a host or an agent (Model Context Protocol, tool annotations). */

@@ -27,7 +27,7 @@ export async function runOperation(
   };
   const runAll = async (): Promise<void> => {
     for (const statement of statements) {
-      const answer = await session.all(statement, { writes: writes(planned), signal: options.signal });
+      const answer = await session.all(statement, { writes: planned.plan.writes, signal: options.signal });
       for (const row of answer.rows) result.rows.push(row);
       result.fields = answer.fields;
       result.affectedRows += answer.affectedRows ?? 0;
@@ -53,12 +53,8 @@ export async function* streamOperation(
     return;
   }
   for (const statement of statements) {
-    for await (const { rows } of session.run(statement, { ...options, writes: writes(planned) })) {
+    for await (const { rows } of session.run(statement, { ...options, writes: planned.plan.writes })) {
       if (rows.length > 0) yield rows;
     }
   }
-}
-
-function writes({ operation }: PlannedOperation): boolean {
-  return !operation.annotations.readOnlyHint;
 }

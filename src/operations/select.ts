@@ -1,3 +1,4 @@
+import { readsOnly } from '../sql/read-only.js';
 import { statement } from '../sql/statement.js';
 import type { Operation } from './operation.js';
 import { SQL_INPUT, type SqlInput } from './schemas.js';
@@ -8,5 +9,8 @@ export const select: Operation<SqlInput> = {
   description: 'Runs a query with parameters and gives its rows, all at once or in batches.',
   inputSchema: SQL_INPUT,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true },
-  plan: ({ sql, parameters }) => ({ statements: [statement('select', sql, parameters)] }),
+  plan: ({ sql, parameters }) => ({
+    statements: [statement('select', sql, parameters)],
+    writes: !readsOnly(sql),
+  }),
 };

@@ -1,0 +1,13 @@
+const COMMENTS = /\/\*[^]*?\*\/|--[^\n]*/g;
+const READS = /^\s*\(*\s*(select|values|table|show|with|explain)\b/i;
+const WRITES = /\b(insert|update|delete|merge|truncate|into|call|copy|analyze)\b/i;
+
+/**
+ * Whether `sql` surely changes nothing, as far as its words tell: it begins like a query and holds
+ * no word of a change, not even in a string. A function that writes is not seen. It decides what a
+ * lost answer means, so a wrong "no" costs a word of caution and nothing else.
+ */
+export function readsOnly(sql: string): boolean {
+  const bare = sql.replace(COMMENTS, ' ');
+  return READS.test(bare) && !WRITES.test(bare);
+}

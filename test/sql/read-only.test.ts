@@ -1,0 +1,34 @@
+import { expect } from 'chai';
+import { readsOnly } from '#src/sql/read-only.js';
+
+describe('whether a statement surely only reads', () => {
+  const READS = [
+    'select 1',
+    '  SELECT * from t',
+    '(select 1) union (select 2)',
+    '-- a comment\nselect 1',
+    '/* insert */ select 1',
+    'with x as (select 1) select * from x',
+    'values (1)',
+    'table t',
+    'show timezone',
+    'explain select 1',
+    'select updated_at, inserted from t',
+  ];
+  for (const sql of READS) it(`yes: ${JSON.stringify(sql)}`, () => expect(readsOnly(sql)).to.equal(true));
+
+  const WRITES = [
+    'insert into t values (1)',
+    'with gone as (delete from t returning *) select * from gone',
+    'select * into copy_of_t from t',
+    'select * from t for update',
+    'explain analyze delete from t',
+    'update t set a = 1',
+    'do $$ begin end $$',
+    'begin',
+    "select 'delete'",
+    '',
+  ];
+  for (const sql of WRITES)
+    it(`not surely: ${JSON.stringify(sql)}`, () => expect(readsOnly(sql)).to.equal(false));
+});
