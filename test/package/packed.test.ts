@@ -1,5 +1,13 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -25,13 +33,15 @@ async function npm(folder: string, ...words: string[]): Promise<string> {
 
 describe('packed package', function () {
   this.timeout(180_000);
-  const folder = mkdtempSync(join(tmpdir(), 'pg-entra packed '));
-  const userDirectory = join(folder, 'node red');
+  let folder: string;
+  let userDirectory: string;
   let files: string[];
   let sandbox: Sandbox;
   let nodeRed: NodeRed;
 
   before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pg-entra packed '));
+    userDirectory = join(folder, 'node red');
     const packed = await npm(
       PROJECT,
       'pack',
@@ -90,6 +100,18 @@ describe('packed package', function () {
     expect(readdirSync(installed, { withFileTypes: true }).map((entry) => entry.isDirectory())).to.deep.equal(
       [true],
     );
+  });
+
+  it('has types by which the program of the README compiles strictly, libraries included', async () => {
+    const readme = readFileSync(join(PROJECT, 'README.md'), 'utf8');
+    const program = /```ts\n([^]+?)```/.exec(readme)?.[1];
+    expect(program).to.contain('createConnector');
+    writeFileSync(join(userDirectory, 'program.mts'), String(program));
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+    const typeRoots = ['--typeRoots', join(PROJECT, 'node_modules/@types')];
+    const compiler = join(PROJECT, 'node_modules/typescript/bin/tsc');
+    const words = [compiler, ...options, ...typeRoots, 'program.mts'];
+    await execute(process.execPath, words, { cwd: userDirectory });
   });
 
   it('runs the first sample in an empty Node-RED', async () => {
