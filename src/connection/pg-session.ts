@@ -33,19 +33,14 @@ export class PgSession implements Session, Poolable {
   #onBroken: (() => void) | undefined;
   /** Between our own BEGIN and COMMIT. */
   #inTransaction = false;
-  /** Rejects when the session breaks: whoever waits for an answer then waits in vain. */
-  readonly #death: Promise<never>;
-  #die: (error: Error) => void = () => undefined;
+  /** Those who wait for an answer, and would wait in vain once the session is broken. */
+  readonly #waiting = new Set<(error: Error) => void>();
 
   constructor(client: pg.Client, socket: TLSSocket, context: SessionContext) {
     this.#client = client;
     this.#socket = socket;
     this.#context = context;
     this.openedAtMs = context.clock.steadyMs();
-    this.#death = new Promise((_, reject) => {
-      this.#die = reject;
-    });
-    this.#death.catch(() => undefined);
     client.on('error', (error) => {
       this.#breakWith(error);
     });
@@ -152,7 +147,7 @@ export class PgSession implements Session, Poolable {
       return;
     }
     this.#broken = new ConnectorError('CONNECTOR_CLOSED', {});
-    this.#die(this.#broken);
+    this.#tellWaiting(this.#broken);
     const end = this.#client.end().catch(() => undefined);
     const cancel = this.#context.clock.after(CLOSE_GRACE_MS, () => this.#socket.destroy());
     await end.finally(cancel);
@@ -161,7 +156,7 @@ export class PgSession implements Session, Poolable {
   /** Ends the session without asking the server. */
   destroy(): void {
     this.#broken ??= new ConnectorError('CONNECTOR_CLOSED', {});
-    this.#die(this.#broken);
+    this.#tellWaiting(this.#broken);
     this.#socket.destroy();
   }
 
@@ -182,11 +177,19 @@ export class PgSession implements Session, Poolable {
       () => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }),
       options.signal,
     );
+    // One registration per wait: a race with a promise that lives as long as the session would keep
+    // something of every statement until its end.
+    let interrupt: (error: Error) => void = () => undefined;
+    const broken = new Promise<never>((_, reject) => {
+      interrupt = reject;
+    });
+    this.#waiting.add(interrupt);
     try {
-      return await Promise.race([reply, aborted(limit.signal), this.#death]);
+      return await Promise.race([reply, aborted(limit.signal), broken]);
     } catch (error) {
       throw this.#failure(error, options, limit.signal);
     } finally {
+      this.#waiting.delete(interrupt);
       limit.dispose();
     }
   }
@@ -216,10 +219,14 @@ export class PgSession implements Session, Poolable {
     this.#socket.destroy();
   }
 
+  #tellWaiting(error: Error): void {
+    for (const interrupt of [...this.#waiting]) interrupt(error);
+  }
+
   #breakWith(error: unknown): void {
     if (this.#broken) return;
     this.#broken = isConnectorError(error) ? error : this.#lost(error);
-    this.#die(this.#broken);
+    this.#tellWaiting(this.#broken);
     this.#onBroken?.();
   }
 
