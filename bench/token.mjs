@@ -37,7 +37,8 @@ try {
 
 async function msalApplication({ authority, clientId, clientSecret, tenantId }, network) {
   const at = `${authority.url}/${tenantId}`;
-  const { body } = await network.send({ method: 'GET', url: `${at}/v2.0/.well-known/openid-configuration` });
+  const url = `${at}/v2.0/.well-known/openid-configuration`;
+  const { body } = await network.send({ method: 'GET', url }, LIMITS);
   const application = new ConfidentialClientApplication({
     auth: {
       clientId,
