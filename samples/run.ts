@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { startNodeRed, type NodeRed } from './runner/node-red.js';
+import { OpenParts } from './runner/open-parts.js';
 import { renderCount, renderTable, type SampleResult } from './runner/report.js';
 import { runSample } from './runner/run-sample.js';
 import { PROJECT, readSamples, sampleCredentials, sampleEnvironment } from './runner/sample.js';
@@ -25,28 +26,6 @@ function say(line: string): void {
   if (!quiet) process.stdout.write(`${line}\n`);
 }
 
-/** What has been opened and must be closed, also when Ctrl-C comes while the next part is being opened. */
-class OpenParts {
-  readonly #closers: (() => Promise<void>)[] = [];
-  #closed = false;
-
-  /** Remembers how to close a part; closes it at once, and throws, when all is closed already. */
-  async add(close: () => Promise<void>): Promise<void> {
-    if (!this.#closed) {
-      this.#closers.push(close);
-      return;
-    }
-    await close();
-    throw new Error('interrupted');
-  }
-
-  /** Closes all parts, last opened first. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const close of this.#closers.reverse()) await close();
-  }
-}
-
 interface SamplesRun {
   readonly results: readonly SampleResult[];
   readonly nodeRed: NodeRed;
@@ -57,6 +36,7 @@ interface SamplesRun {
 async function runSamples(parts: OpenParts): Promise<SamplesRun> {
   say('Running the samples, about 20 seconds; nothing leaves this machine.');
   const startedAt = performance.now();
+  const samples = readSamples();
   const sandbox = await startSandbox({ progress: (line) => say(`  sandbox: ${line}`) });
   await parts.add(() => sandbox.close());
   say('  Node-RED: starting');
@@ -68,7 +48,6 @@ async function runSamples(parts: OpenParts): Promise<SamplesRun> {
     password,
   });
   await parts.add(() => nodeRed.close());
-  const samples = readSamples();
   const flows = samples.flatMap((sample) => sample.flows);
   await nodeRed.deploy(flows, sampleCredentials(samples, sandbox));
   say(`  Node-RED: ${String(samples.length)} sample flows deployed`);
@@ -122,7 +101,7 @@ async function runAndClose(keep: boolean): Promise<number> {
     if (keep) await keepOpen(finished, ended);
     return finished.results.every(({ difference }) => difference === undefined) ? 0 : 1;
   } catch (error) {
-    process.stderr.write(`npm start: ${error instanceof Error ? error.message : String(error)}\n`);
+    complain(error);
     return 1;
   } finally {
     quiet = true;
@@ -152,6 +131,16 @@ function readArguments(): { readonly keep: boolean; readonly help: boolean } | u
   }
 }
 
-void main().then((code) => {
-  process.exitCode = code;
-});
+function complain(error: unknown): void {
+  process.stderr.write(`npm start: ${error instanceof Error ? error.message : String(error)}\n`);
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    complain(error);
+    process.exitCode = 1;
+  },
+);

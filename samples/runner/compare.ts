@@ -8,14 +8,30 @@ export interface Difference {
   readonly actual: unknown;
 }
 
-/** Every place where `actual` differs from `expected`, in reading order; none for equal JSON values. */
+/** An expected number that is not the same in every run; one bound at least. */
+export interface Bounds {
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+/**
+ * Every place where `actual` differs from `expected`, in reading order; none for equal JSON values.
+ * Where `expected` has {@link Bounds}, any number within them is equal.
+ */
 export function differences(expected: unknown, actual: unknown, path = ''): Difference[] {
-  if (isDeepStrictEqual(expected, actual)) return [];
+  if (isDeepStrictEqual(expected, actual) || isWithin(expected, actual)) return [];
   if (!isContainer(expected) || !isContainer(actual) || Array.isArray(expected) !== Array.isArray(actual)) {
     return [{ path, expected, actual }];
   }
   const names = new Set([...Object.keys(expected), ...Object.keys(actual)]);
   return [...names].flatMap((name) => differences(expected[name], actual[name], path + step(expected, name)));
+}
+
+function isWithin(expected: unknown, actual: unknown): boolean {
+  if (!isContainer(expected) || typeof actual !== 'number') return false;
+  const { atLeast = -Infinity, atMost = Infinity, ...more }: Bounds = expected;
+  const isBounds = 'atLeast' in expected || 'atMost' in expected;
+  return isBounds && Object.keys(more).length === 0 && actual >= atLeast && actual <= atMost;
 }
 
 const SHOWN_DIFFERENCES = 10;

@@ -39,6 +39,8 @@ export interface Call {
   readonly method?: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** How long the whole answer may take; 30 s when absent. */
+  readonly limitMs?: number;
 }
 
 /** A running Node-RED of our own. */
@@ -49,7 +51,7 @@ export interface NodeRed {
   readonly pid: number;
   /** Replaces all flows; `deployment` as in the admin API. Resolves when they have started. */
   deploy(flows: readonly FlowNode[], credentials?: FlowCredentials, deployment?: string): Promise<void>;
-  /** A request with the password's token, where there is one. */
+  /** A request with the password's token, where there is one. Rejects when the answer takes too long. */
   call(path: string, call?: Call): Promise<Response>;
   /** What the process wrote so far. */
   output(): string;
@@ -194,9 +196,12 @@ function endProcess(child: ChildProcess): Promise<void> {
   });
 }
 
+const CALL_LIMIT_MS = 30_000;
+
 async function logIn(url: string, password: string): Promise<string> {
   const response = await fetch(`${url}/auth/token`, {
     method: 'POST',
+    signal: AbortSignal.timeout(CALL_LIMIT_MS),
     body: new URLSearchParams({
       client_id: 'node-red-admin',
       grant_type: 'password',
@@ -240,15 +245,21 @@ class AdminApi {
     await started;
   }
 
-  call(path: string, { method = 'GET', body, headers = {} }: Call = {}): Promise<Response> {
-    return fetch(this.#url + path, {
+  async call(path: string, call: Call = {}): Promise<Response> {
+    const { method = 'GET', body, headers = {}, limitMs = CALL_LIMIT_MS } = call;
+    const answer = fetch(this.#url + path, {
       method,
+      signal: AbortSignal.timeout(limitMs),
       headers: {
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
         ...headers,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return answer.catch((error: unknown) => {
+      if ((error as Error).name !== 'TimeoutError') throw error;
+      throw new Error(`${method} ${path} was not answered within ${String(limitMs / 1_000)} s`);
     });
   }
 }

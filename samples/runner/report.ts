@@ -1,6 +1,7 @@
 /** The outcome of one sample. */
 export interface SampleResult {
   readonly name: string;
+  /** Kind of credential that the authority saw. */
   readonly credential: string;
   readonly rows: number;
   readonly ms: number;

@@ -1,13 +1,15 @@
 import type { Sandbox } from '#sandbox/index.js';
+import { authorityFacts } from './authority-facts.js';
 import { describeDifferences, differences } from './compare.js';
-import { exchangeAll, rowsIn, type Exchange } from './exchange.js';
+import { exchangeAll, rowsIn } from './exchange.js';
 import type { NodeRed } from './node-red.js';
 import type { SampleResult } from './report.js';
 import { runRenewal } from './renewal.js';
-import { credentialKindOf, type Sample } from './sample.js';
+import type { Expected, Sample } from './sample.js';
 
 interface Run {
-  readonly actual: unknown;
+  /** What is compared with the members of the same names in `expected.json`. */
+  readonly outcome: Pick<Expected, 'exchanges' | 'facts'>;
   readonly rows: number;
   readonly story?: string;
 }
@@ -16,7 +18,7 @@ interface Run {
 const SPECIAL: Readonly<Record<string, (nodeRed: NodeRed, sandbox: Sandbox) => Promise<Run>>> = {
   '03-renewal': async (nodeRed, sandbox) => {
     const { facts, rows, story } = await runRenewal(nodeRed, sandbox);
-    return { actual: facts, rows, story };
+    return { outcome: { facts: { ...facts } }, rows, story };
   },
 };
 
@@ -25,12 +27,13 @@ export async function runSample(sample: Sample, nodeRed: NodeRed, sandbox: Sandb
   const startedAt = performance.now();
   sandbox.control.clearRequests();
   const outcome = await attempt(sample, nodeRed, sandbox);
+  const { credential, tokenRequests } = authorityFacts(sandbox.control.requests());
   return {
     name: sample.name,
-    credential: credentialKindOf(sample),
+    credential,
     rows: outcome.rows,
     ms: Math.round(performance.now() - startedAt),
-    tokenRequests: sandbox.control.tokenRequestCount(),
+    tokenRequests,
     ...(outcome.difference !== undefined && { difference: outcome.difference }),
     ...(outcome.story !== undefined && { story: outcome.story }),
   };
@@ -43,7 +46,8 @@ async function attempt(
 ): Promise<Pick<SampleResult, 'rows' | 'difference' | 'story'>> {
   try {
     const run = SPECIAL[sample.name] ?? plainRun(sample);
-    const { actual, rows, story } = await run(nodeRed, sandbox);
+    const { outcome, rows, story } = await run(nodeRed, sandbox);
+    const actual = { authority: authorityFacts(sandbox.control.requests()), ...outcome };
     const found = differences(sample.expected, actual);
     return {
       rows,
@@ -57,7 +61,7 @@ async function attempt(
 
 function plainRun({ expected }: Sample): (nodeRed: NodeRed) => Promise<Run> {
   return async (nodeRed) => {
-    const actual = await exchangeAll(nodeRed, expected as Exchange[]);
-    return { actual, rows: rowsIn(actual) };
+    const exchanges = await exchangeAll(nodeRed, expected.exchanges ?? []);
+    return { outcome: { exchanges }, rows: rowsIn(exchanges) };
   };
 }

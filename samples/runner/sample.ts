@@ -2,27 +2,51 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Sandbox } from '#sandbox/index.js';
+import type { AuthorityFacts } from './authority-facts.js';
+import type { Bounds } from './compare.js';
+import type { Exchange } from './exchange.js';
 import type { FlowCredentials, FlowNode } from './node-red.js';
 
 /** Root of the checkout; this file is compiled to `.build/samples/runner/`. */
 export const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** The content of an `expected.json`. */
+export interface Expected {
+  /** What the authority is to see. */
+  readonly authority: { readonly [Fact in keyof AuthorityFacts]: AuthorityFacts[Fact] | Bounds };
+  /** Requests to send to the flow, with their answers; absent for a sample that has its own runner. */
+  readonly exchanges?: readonly Exchange[];
+  /** What the runner of its own is to find. */
+  readonly facts?: Readonly<Record<string, unknown>>;
+}
 
 /** A scenario folder of `samples/`. */
 export interface Sample {
   /** Name of the folder, `01-client-secret-query`. */
   readonly name: string;
   readonly flows: readonly FlowNode[];
-  readonly expected: unknown;
+  readonly expected: Expected;
 }
 
-/** All samples in the order of their numbers, read from `folder`. */
+/**
+ * All samples in the order of their numbers, read from `folder`. Throws when there are none, or
+ * one expects nothing: it would pass without having run.
+ */
 export function readSamples(folder = join(PROJECT, 'samples')): Sample[] {
   const names = readdirSync(folder).filter((name) => /^\d\d-/.test(name));
+  if (names.length === 0) throw new Error(`there is no sample in ${folder}`);
   return names.sort().map((name) => ({
     name,
     flows: readJson(join(folder, name, 'node-red.json')) as FlowNode[],
-    expected: readJson(join(folder, name, 'expected.json')),
+    expected: readExpected(join(folder, name, 'expected.json')),
   }));
+}
+
+function readExpected(path: string): Expected {
+  const expected = readJson(path) as Expected;
+  const { exchanges = [], facts = {} } = expected;
+  if (exchanges.length === 0 && Object.keys(facts).length === 0) throw new Error(`${path} expects nothing`);
+  return expected;
 }
 
 function readJson(path: string): unknown {
@@ -37,7 +61,7 @@ export function connectionOf({ name, flows }: Sample): FlowNode {
 }
 
 /** Kind of credential by the AuthScheme of the sample. */
-export function credentialKindOf(sample: Sample): 'secret' | 'certificate' {
+function credentialKindOf(sample: Sample): 'secret' | 'certificate' {
   return connectionOf(sample)['AuthScheme'] === 'AzureServicePrincipalCert' ? 'certificate' : 'secret';
 }
 

@@ -33,7 +33,8 @@ export function selectOf(sql: string, more: object = {}): object {
 // Collects a sequence and answers when it is complete.
 const COLLECT = `
   const seen = flow.get(msg._msgid) || [];
-  seen.push({ rows: msg.payload, parts: msg.parts, complete: 'complete' in msg, topic: msg.topic });
+  const { payload: rows, parts, topic, attributes } = msg;
+  seen.push({ rows, parts, topic, attributes, complete: 'complete' in msg });
   if (!('complete' in msg)) { flow.set(msg._msgid, seen); return null; }
   flow.set(msg._msgid, undefined);
   msg.payload = seen;
@@ -74,6 +75,41 @@ export function runFlow(connection: FlowNode, operation: object, prepare = 'retu
       ...body,
     }),
   ];
+}
+
+/**
+ * Nodes beside those of {@link runFlow} that count, from zero at their deploy, how often the
+ * operation node ended a message.
+ */
+export function endCounters(): FlowNode[] {
+  const id = (index: number): string => `1a2b3c4d5e6f02${String(index).padStart(2, '0')}`;
+  const place = { z: IDS.tab, x: 1, y: 1 };
+  const counter = (own: string, name: string): FlowNode => ({
+    ...place,
+    id: own,
+    type: 'function',
+    initialize: `global.set('${name}', 0);`,
+    func: `global.set('${name}', global.get('${name}') + 1); return null;`,
+    outputs: 1,
+    libs: [],
+    wires: [[]],
+  });
+  // One id alone would be taken for a reference: a change of the operation would restart the node.
+  const scope = [IDS.operation, IDS.tab];
+  return [
+    { id: id(1), type: 'complete', ...place, scope, wires: [[id(2)]] },
+    counter(id(2), 'completed'),
+    { id: id(3), type: 'catch', ...place, scope, wires: [[id(4)]] },
+    counter(id(4), 'caught'),
+  ];
+}
+
+/** How often the operation node called `done`, without and with an error; see {@link endCounters}. */
+export async function endCounts(nodeRed: NodeRed): Promise<{ completed: number; caught: number }> {
+  const context = await nodeRed.call('/context/global');
+  const { memory } = (await context.json()) as { memory: Record<string, { msg: string }> };
+  const count = (name: string): number => Number(memory[name]?.msg);
+  return { completed: count('completed'), caught: count('caught') };
 }
 
 /** Answer of the flow of {@link runFlow}. */

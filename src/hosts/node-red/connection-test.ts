@@ -1,7 +1,14 @@
-import { ConnectorError, testConnection, type TestReport } from '../../index.js';
+import {
+  ConnectorError,
+  formatConnectionString,
+  isConnectorError,
+  parseConnectionString,
+  testConnection,
+  type TestReport,
+} from '../../index.js';
 import { PROPERTIES, SECRET_NAMES } from './form.js';
 import type { NodeRedApi } from './node-red-api.js';
-import { CONNECTION_TYPE, type ConnectionNode } from './node-types.js';
+import { connectionNode, type ConnectionNode } from './node-types.js';
 
 /** What the editor shows, and sends back, in place of a stored secret. */
 const STORED = '__PWRD__';
@@ -19,8 +26,8 @@ interface FormValues {
 export function serveConnectionTest(RED: NodeRedApi): void {
   RED.httpAdmin.post('/pg-entra/test', RED.auth.needsPermission('flows.write'), (request, response) => {
     const values = readFormValues(request.body);
-    if (!values) {
-      response.status(400).json({ error: 'expected JSON: { id, properties: { name: text } }' });
+    if (isConnectorError(values)) {
+      response.status(400).json({ error: factsOf(values) });
       return;
     }
     const leaving = new AbortController();
@@ -32,20 +39,54 @@ export function serveConnectionTest(RED: NodeRedApi): void {
   });
 }
 
-function readFormValues(body: unknown): FormValues | undefined {
+/** The values in `body`, or why they cannot be read. */
+function readFormValues(body: unknown): FormValues | ConnectorError {
   const { id, properties } = (body ?? {}) as { id?: unknown; properties?: unknown };
-  if (typeof id !== 'string' || typeof properties !== 'object' || properties === null) return undefined;
+  if (typeof id !== 'string' || typeof properties !== 'object' || properties === null) return noForm();
   const entries = Object.entries(properties);
-  if (entries.some(([, value]) => typeof value !== 'string')) return undefined;
+  if (entries.some(([, value]) => typeof value !== 'string')) return noForm();
+  const strangers = entries.map(([name]) => name).filter((name) => !PROPERTY_NAMES.has(name));
+  if (strangers.length > 0) return unknownNames(strangers);
   return { id, properties: Object.fromEntries(entries) };
 }
+
+function noForm(): ConnectorError {
+  const problems = 'The body is not JSON of the form { id, properties: { name: text } }.';
+  return new ConnectorError('PROPERTY_INVALID', { problems });
+}
+
+const PROPERTY_NAMES: ReadonlySet<string> = new Set(PROPERTIES.map(({ name }) => name));
+
+// A form has one field for each property. Names that only the core would understand are refused:
+// what is compared with the deployed connection must be what is tested.
+function unknownNames(names: readonly string[]): ConnectorError {
+  try {
+    const described = names.map((name) => `${name} (did you mean ${canonicalName(name)}?)`);
+    return new ConnectorError('UNKNOWN_PROPERTY', { names: described.join(', ') }, { properties: names });
+  } catch (error) {
+    if (isConnectorError(error)) return error;
+    throw error;
+  }
+}
+
+/** Name under which the core reads a property `name`: an alias, a title or another letter case. */
+function canonicalName(name: string): string {
+  const [canonical = name] = Object.keys(parseConnectionString(formatConnectionString({ [name]: 'x' })));
+  return canonical;
+}
+
+function factsOf({ type, code, message, cure }: ConnectorError): NonNullable<StageError> {
+  return { type, code, message, cure };
+}
+
+type StageError = TestReport['stages'][number]['error'];
 
 async function testForm(
   RED: NodeRedApi,
   { id, properties }: FormValues,
   signal: AbortSignal,
 ): Promise<TestReport> {
-  const deployed = deployedConnection(RED, id);
+  const deployed = connectionNode(RED, id);
   const typed = Object.fromEntries(
     Object.entries(properties)
       .filter(([, value]) => value !== '' && value !== STORED)
@@ -57,11 +98,6 @@ async function testForm(
   if (stored.length > 0 && changed.length > 0) return withheld(stored, changed);
   const secrets = Object.fromEntries(stored.map((name) => [name, deployed?.credentials[name]]));
   return testConnection({ ...typed, ...secrets }, { signal });
-}
-
-function deployedConnection(RED: NodeRedApi, id: string): ConnectionNode | undefined {
-  const node = RED.nodes.getNode(id);
-  return node?.type === CONNECTION_TYPE ? (node as ConnectionNode) : undefined;
 }
 
 // As Node-RED does when it deploys: the whole value is one variable, and an unknown one stays as it is.
@@ -83,12 +119,17 @@ const TARGET_NEUTRAL = new Set([
   ...SECRET_NAMES,
 ]);
 
-function changedTarget(
+/**
+ * Properties of the target that `typed` changes. It may use any name the core accepts, and as there
+ * the last of several names for one property counts.
+ */
+export function changedTarget(
   typed: Readonly<Record<string, unknown>>,
   deployed: Readonly<Record<string, unknown>>,
 ): string[] {
+  const read = Object.fromEntries(Object.entries(typed).map(([name, value]) => [canonicalName(name), value]));
   return PROPERTIES.filter(({ name }) => !TARGET_NEUTRAL.has(name))
-    .filter((property) => effective(property, typed) !== effective(property, deployed))
+    .filter((property) => effective(property, read) !== effective(property, deployed))
     .map(({ name }) => name);
 }
 
@@ -101,14 +142,11 @@ function effective(
 }
 
 async function withheld(secrets: readonly string[], changed: readonly string[]): Promise<TestReport> {
-  const { type, code, message, cure } = new ConnectorError(
-    'STORED_SECRET_WITHHELD',
-    { names: secrets.join(', '), changed: changed.join(', ') },
-    { properties: changed },
+  const error = factsOf(
+    new ConnectorError('STORED_SECRET_WITHHELD', { names: secrets.join(', '), changed: changed.join(', ') }),
   );
   // A report that fails at its first stage, with every stage in its place.
   const { stages } = await testConnection({});
-  const error = { type, code, message, cure };
   return {
     ok: false,
     stages: stages.map((stage) => (stage.status === 'failed' ? { ...stage, error } : stage)),

@@ -1,11 +1,4 @@
-import {
-  ConnectorError,
-  createConnector,
-  explainSettings,
-  isConnectorError,
-  type Connector,
-  type Logger,
-} from '../../index.js';
+import { createConnector, type Connector, type Logger } from '../../index.js';
 import { PROPERTIES, SECRET_NAMES } from './form.js';
 import { nodeError } from './node-error.js';
 import type { NodeDefinition, NodeRedApi, RuntimeNode } from './node-red-api.js';
@@ -28,16 +21,19 @@ export default function register(RED: NodeRedApi): void {
 // The settings come from this node alone, never from a message.
 function wire(node: RuntimeNode, definition: NodeDefinition): void {
   const properties = propertiesOf(definition);
-  const all = { ...properties, ...node.credentials };
-  const problem = problemOf(all);
-  const shared = new SharedConnector(() => createConnector(all, { logger: loggerOf(node) }));
-  Object.assign(node, { properties, problem, connector: () => shared.get() });
-  if (problem) node.error(nodeError(problem));
+  let made: Connector | undefined;
+  // What failed is tried again at the next call: a file that was missing may be there by then.
+  const connector = (): Connector =>
+    (made ??= createConnector({ ...properties, ...node.credentials }, { logger: loggerOf(node) }));
+  const report = (error: unknown): void => node.error(nodeError(error));
+  Object.assign(node, { properties, connector });
+  try {
+    connector();
+  } catch (error) {
+    report(error);
+  }
   node.on('close', (done: () => void) => {
-    shared
-      .close()
-      .catch((error: unknown) => node.error(nodeError(error)))
-      .finally(done);
+    void Promise.resolve(made?.close()).catch(report).finally(done);
   });
 }
 
@@ -45,38 +41,6 @@ function wire(node: RuntimeNode, definition: NodeDefinition): void {
 function propertiesOf(definition: NodeDefinition): Record<string, unknown> {
   const given = PROPERTIES.map(({ name }) => [name, definition[name]] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== ''));
-}
-
-function problemOf(properties: Readonly<Record<string, unknown>>): ConnectorError | undefined {
-  try {
-    explainSettings(properties);
-    return undefined;
-  } catch (error) {
-    if (isConnectorError(error)) return error;
-    throw error;
-  }
-}
-
-/** One connector for all who ask, made by the first of them. */
-class SharedConnector {
-  readonly #make: () => Connector;
-  #connector: Connector | undefined;
-  #closed = false;
-
-  constructor(make: () => Connector) {
-    this.#make = make;
-  }
-
-  get(): Connector {
-    if (this.#closed) throw new ConnectorError('CONNECTOR_CLOSED', {});
-    this.#connector ??= this.#make();
-    return this.#connector;
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#connector?.close();
-  }
 }
 
 function loggerOf(node: RuntimeNode): Logger {

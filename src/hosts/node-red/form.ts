@@ -34,7 +34,6 @@ export interface FormOperation {
   readonly title: string;
   readonly description: string;
   readonly parameters: readonly FormParameter[];
-  readonly required: readonly string[];
 }
 
 /** A section of the connection form. */
@@ -71,7 +70,6 @@ export const OPERATIONS: readonly FormOperation[] = MANIFEST.operations.map(
     title,
     description,
     parameters: parametersOf(inputSchema['properties'] as Readonly<Record<string, object>>),
-    required: inputSchema['required'] as readonly string[],
   }),
 );
 

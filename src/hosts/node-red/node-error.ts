@@ -12,15 +12,20 @@ export interface ErrorFacts {
 
 /**
  * `error` in the form `done()` takes. Node-RED hands `code`, `cause` and the text on to catch nodes
- * and drops the rest, so type and cure stand in `cause` too. It is printed as "TYPE: message cure";
+ * and drops the rest, so type and cure stand in `cause` too. It is printed as "TYPE: message. cure";
  * only an error that is not the connector's own keeps its stack.
  */
 export function nodeError(error: unknown): Error & ErrorFacts {
   const known = isConnectorError(error);
   const facts = factsOf(error);
-  const shown = new Error(`${facts.message} ${facts.cure}`, { cause: facts });
+  const shown = new Error(`${sentence(facts.message)} ${facts.cure}`, { cause: facts });
   if (known) delete shown.stack;
   return Object.assign(shown, facts, { name: facts.type, message: shown.message });
+}
+
+// A server's message may come without a full stop.
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 function factsOf(error: unknown): ErrorFacts {

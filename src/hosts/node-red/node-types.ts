@@ -1,5 +1,5 @@
-import type { Connector, ConnectorError } from '../../index.js';
-import type { NodeDefinition, RuntimeNode } from './node-red-api.js';
+import type { Connector } from '../../index.js';
+import type { NodeDefinition, NodeRedApi, RuntimeNode } from './node-red-api.js';
 
 /** Type names in flows; they are a contract with every exported flow. */
 export const CONNECTION_TYPE = 'pg-entra-connection';
@@ -7,12 +7,20 @@ export const OPERATION_TYPE = 'pg-entra-operation';
 
 /** A connection config node as operation nodes see it. */
 export interface ConnectionNode extends RuntimeNode {
-  /** What is wrong with its settings, found without network; undefined when they can be used. */
-  readonly problem: ConnectorError | undefined;
   /** The deployed properties, `${VAR}` substituted, without the secrets. */
   readonly properties: Readonly<Record<string, unknown>>;
-  /** The one connector of this node, made at the first call. Throws what {@link problem} says. */
+  /**
+   * The one connector of this node.
+   *
+   * @throws ConnectorError of type POSTGRESQL:SETTINGS while its settings cannot be used
+   */
   connector(): Connector;
+}
+
+/** The deployed connection node `id`; undefined when there is none, or `id` is a node of another type. */
+export function connectionNode(RED: NodeRedApi, id: string): ConnectionNode | undefined {
+  const node = RED.nodes.getNode(id);
+  return node?.type === CONNECTION_TYPE ? (node as ConnectionNode) : undefined;
 }
 
 /** A value as the editor's typed input stores it. */
@@ -23,7 +31,7 @@ export interface TypedValue {
 
 /** An operation node in a flow. */
 export interface OperationDefinition extends NodeDefinition {
-  readonly connection: string;
+  readonly connection?: string;
   readonly operation: string;
   /** By parameter name; a parameter that is not there is not given. */
   readonly input?: Readonly<Record<string, TypedValue>>;

@@ -1,7 +1,13 @@
 import { ConnectorError, isConnectorError, messageOf, systemClock } from '../../index.js';
 import { nodeError } from './node-error.js';
 import type { Done, FlowMessage, NodeRedApi, RuntimeNode, Send } from './node-red-api.js';
-import { OPERATION_TYPE, type ConnectionNode, type OperationDefinition } from './node-types.js';
+import {
+  CONNECTION_TYPE,
+  connectionNode,
+  OPERATION_TYPE,
+  type ConnectionNode,
+  type OperationDefinition,
+} from './node-types.js';
 import { batchMessages } from './sequence.js';
 import { readInput } from './typed-input.js';
 
@@ -15,8 +21,11 @@ export default function register(RED: NodeRedApi): void {
 
 function wire(RED: NodeRedApi, node: RuntimeNode, definition: OperationDefinition): void {
   const operations = new RunningOperations(node);
-  const problem = connectionOf(RED, definition)?.problem;
-  if (problem) operations.showProblem(problem.code);
+  try {
+    connectionOf(RED, definition).connector();
+  } catch (error) {
+    operations.showProblem(error);
+  }
   node.on('input', (message, send, done) => {
     const run = (signal: AbortSignal): Promise<number> =>
       runOperation(RED, node, definition, { message, send, signal });
@@ -27,8 +36,18 @@ function wire(RED: NodeRedApi, node: RuntimeNode, definition: OperationDefinitio
   });
 }
 
-function connectionOf(RED: NodeRedApi, { connection }: OperationDefinition): ConnectionNode | undefined {
-  return (RED.nodes.getNode(connection) as ConnectionNode | null) ?? undefined;
+/**
+ * The connection of the operation.
+ *
+ * @throws ConnectorError PROPERTIES_MISSING when none is chosen, PROPERTY_INVALID when none is there
+ */
+function connectionOf(RED: NodeRedApi, { connection }: OperationDefinition): ConnectionNode {
+  if (connection === undefined || connection === '')
+    throw new ConnectorError('PROPERTIES_MISSING', { names: 'Connection' });
+  const found = connectionNode(RED, connection);
+  if (found) return found;
+  const problems = `Connection: no ${CONNECTION_TYPE} node with the id ${connection} is deployed.`;
+  throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties: ['Connection'] });
 }
 
 interface Call {
@@ -45,9 +64,7 @@ async function runOperation(
   { message, send, signal }: Call,
 ): Promise<number> {
   const { operation, output } = definition;
-  const connection = connectionOf(RED, definition);
-  if (!connection) throw new ConnectorError('PROPERTIES_MISSING', { names: 'Connection' });
-  const connector = connection.connector();
+  const connector = connectionOf(RED, definition).connector();
   const input = await readInput(RED, node, definition, message);
   if (output !== 'batches') {
     const result = await connector.execute(operation, input, { signal });
@@ -86,8 +103,9 @@ class RunningOperations {
     this.#showRunning();
   }
 
-  showProblem(code: string): void {
-    this.#node.status({ fill: 'red', shape: 'ring', text: code });
+  showProblem(error: unknown): void {
+    const text = isConnectorError(error) ? error.code : 'INTERNAL';
+    this.#node.status({ fill: 'red', shape: 'ring', text });
   }
 
   /** Aborts what runs and waits for it, two seconds at most. */
@@ -113,7 +131,7 @@ class RunningOperations {
       };
     } catch (error) {
       return (done) => {
-        this.showProblem(isConnectorError(error) ? error.code : 'INTERNAL');
+        this.showProblem(error);
         done(nodeError(error));
       };
     }

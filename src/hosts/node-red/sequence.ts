@@ -15,7 +15,8 @@ interface Parts {
 type BatchMessage = FlowMessage & { payload: unknown; parts: Parts; complete?: true };
 
 /**
- * One message per batch, each a fresh copy of `input` with the rows as payload; the last one says
+ * One message per batch, each a fresh copy of `input` with the rows as payload and without the
+ * attributes of an earlier result; the last one says
  * how many there were and `complete`. No rows at all are one message with an empty payload. As
  * after a split node, a batch of size 1 is the row itself.
  */
@@ -27,7 +28,7 @@ export async function* batchMessages(
 ): AsyncGenerator<BatchMessage, void, undefined> {
   const id = RED.util.generateId();
   const messageOf = (rows: Row[], index: number, last: boolean): BatchMessage => ({
-    ...copyWithoutPayload(RED, input),
+    ...copyWithoutResult(RED, input),
     payload: batchSize === 1 && rows.length === 1 ? rows[0] : rows,
     parts: { id, index, type: 'array', len: batchSize, ...(last && { count: index + 1 }) },
     ...(last && { complete: true }),
@@ -45,11 +46,12 @@ export async function* batchMessages(
   yield messageOf(held ?? [], index, true);
 }
 
-// Rows of the input are not copied for each batch, and an outer sequence ends here: a join node
-// takes the mere presence of `complete` for the end.
-function copyWithoutPayload(RED: NodeRedApi, input: FlowMessage): FlowMessage {
+// What an operation before this one left is not copied for each batch, and an outer sequence ends
+// here: a join node takes the mere presence of `complete` for the end.
+function copyWithoutResult(RED: NodeRedApi, input: FlowMessage): FlowMessage {
   const rest = { ...input };
   delete rest.payload;
+  delete rest['attributes'];
   delete rest['parts'];
   delete rest['complete'];
   return RED.util.cloneMessage(rest);

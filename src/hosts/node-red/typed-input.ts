@@ -30,7 +30,7 @@ export async function readInput(
 }
 
 function isEmpty({ type, value }: TypedValue): boolean {
-  return value === '' && type !== 'bool' && type !== 'date';
+  return value === '' && type !== 'bool';
 }
 
 function evaluate(

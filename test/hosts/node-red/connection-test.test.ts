@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { startNodeRed, type NodeRed } from '#samples/runner/node-red.js';
 import { PROJECT } from '#samples/runner/sample.js';
+import { changedTarget } from '#src/hosts/node-red/connection-test.js';
 import { parseConnectionString, type TestReport } from '#src/index.js';
 import { connectionNode, IDS, runFlow, selectOf } from '../../support/node-red.js';
 
@@ -31,6 +32,7 @@ describe('Node-RED Test button', function () {
   });
   beforeEach(() => {
     sandbox.control.clearRequests();
+    sandbox.control.clearLogins();
   });
 
   const test = async (
@@ -86,6 +88,36 @@ describe('Node-RED Test button', function () {
     });
   }
 
+  for (const [name, meant, value] of [
+    ['azureauthority', 'AzureAuthority', 'https://localhost:1'],
+    ['Azure Authority', 'AzureAuthority', 'https://localhost:1'],
+    ['host', 'Server', '127.0.0.1'],
+    ['Data Source', 'Server', '127.0.0.1'],
+    ['SERVER', 'Server', '127.0.0.1'],
+    ['port', 'Port', '1'],
+    ['azure_tenant', 'AzureTenant', 'fabrikam.example'],
+    ['tokenca', 'TokenCA', '/another/ca.pem'],
+    ['sslrootcert', 'SSLCA', '/another/ca.pem'],
+    ['clientsecret', 'OAuthClientSecret', STORED],
+    ['Timeout ', 'Timeout', '1'],
+    ['Proxy-Host', undefined, '127.0.0.1'],
+    ['__proto__', undefined, '127.0.0.1'],
+  ] as const) {
+    it(`refuses the name "${name}", which no field of the form has`, async () => {
+      // Own members, also where the name is __proto__.
+      const given = Object.fromEntries([...Object.entries(properties), [name, value]]);
+      const body = { id: IDS.connection, properties: given };
+      const response = await nodeRed.call('/pg-entra/test', { method: 'POST', body });
+      expect(response.status).to.equal(400);
+      const { error } = (await response.json()) as { error: Record<string, string> };
+      expect(error).to.include({ type: 'POSTGRESQL:SETTINGS', code: 'UNKNOWN_PROPERTY' });
+      expect(error['cure']).to.be.a('string').that.is.not.empty;
+      if (meant !== undefined) expect(error['message']).to.contain(`${name} (did you mean ${meant}?)`);
+      expect(sandbox.control.requests()).to.deep.equal([]);
+      expect(sandbox.control.logins()).to.deep.equal([]);
+    });
+  }
+
   it('uses a secret that was typed again with any target', async () => {
     const report = await test({ Port: '1', OAuthClientSecret: sandbox.clientSecret });
     expect(failureOf(report)).to.include({ name: 'tcp' });
@@ -116,7 +148,30 @@ describe('Node-RED Test button', function () {
       { id: 'x', properties: { Port: 1 } },
       { id: 'x', properties: null },
     ]) {
-      expect((await nodeRed.call('/pg-entra/test', { method: 'POST', body })).status).to.equal(400);
+      const response = await nodeRed.call('/pg-entra/test', { method: 'POST', body });
+      expect(response.status).to.equal(400);
+      expect(await response.json()).to.have.nested.property('error.type', 'POSTGRESQL:SETTINGS');
     }
   });
+});
+
+describe('changed target of a connection form', () => {
+  const deployed = { Server: 'db.example', AzureAuthority: 'https://login.example', UseSSL: true };
+  for (const [title, typed, changed] of [
+    ['the deployed values', { Server: 'db.example', AzureAuthority: 'https://login.example' }, []],
+    ['a default that is not deployed', { ...deployed, Port: '5432', UseSSL: 'true' }, []],
+    ['what cannot lead elsewhere', { ...deployed, Database: 'other', User: 'other', Timeout: '1' }, []],
+    ['another value', { ...deployed, Server: 'evil.example' }, ['Server']],
+    ['a value that is gone', { Server: 'db.example' }, ['AzureAuthority']],
+    ['an alias', { ...deployed, host: 'evil.example' }, ['Server']],
+    ['another letter case', { ...deployed, azureauthority: 'https://evil.example' }, ['AzureAuthority']],
+    ['a title', { ...deployed, 'Azure Authority': 'https://evil.example' }, ['AzureAuthority']],
+    ['a duplicate after the deployed value', { ...deployed, 'Data Source': 'evil.example' }, ['Server']],
+    ['a duplicate before the deployed value', { host: 'evil.example', ...deployed }, []],
+    ['an alias alone', { ...deployed, Server: undefined, HOST: 'db.example' }, []],
+  ] as const) {
+    it(`${changed.length === 0 ? 'is none' : `is ${changed.join()}`} with ${title}`, () => {
+      expect(changedTarget(typed, deployed)).to.deep.equal(changed);
+    });
+  }
 });

@@ -1,14 +1,23 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { startNodeRed, type NodeRed } from '#samples/runner/node-red.js';
 import { PROJECT } from '#samples/runner/sample.js';
-import { connectionNode, IDS, run, runFlow, selectOf } from '../../support/node-red.js';
+import {
+  connectionNode,
+  endCounters,
+  endCounts,
+  IDS,
+  run,
+  runFlow,
+  selectOf,
+} from '../../support/node-red.js';
 
 interface Part {
   rows: { n: number }[] | { n: number };
   parts: { id: string; index: number; type: string; len: number; count?: number };
+  attributes?: unknown;
   complete: boolean;
   topic?: string;
 }
@@ -62,13 +71,35 @@ describe('Node-RED nodes', function () {
   });
 
   it('selects all rows into one message, with attributes', async () => {
-    await deploy(
-      { ...selectOf('select $1::bigint as big, $2::numeric as exact'), output: 'message' },
-      'msg.attributes = "of the input"; return msg;',
-    );
+    const { node, credentials } = connectionNode(sandbox);
+    const select = selectOf('select $1::bigint as big, $2::numeric as exact');
+    const flow = runFlow(node, select, 'msg.attributes = "of the input"; return msg;');
+    const answerWhole = {
+      func: 'msg.payload = { payload: msg.payload, attributes: msg.attributes }; return msg;',
+    };
+    const whole = flow.map((each) => {
+      if (each.id === IDS.operation) return { ...each, wires: [[IDS.collector]] };
+      return each.id === IDS.collector ? { ...each, ...answerWhole } : each;
+    });
+    await nodeRed.deploy(whole, credentials);
     const { status, answer } = await run(nodeRed, ['9007199254740993', '1.10']);
     expect(status).to.equal(200);
-    expect(answer).to.deep.equal([{ big: '9007199254740993', exact: '1.10' }]);
+    const { payload, attributes } = answer as { payload: unknown; attributes: Record<string, unknown> };
+    expect(payload).to.deep.equal([{ big: '9007199254740993', exact: '1.10' }]);
+    expect(Object.keys(attributes)).to.have.members(['affectedRows', 'fields']);
+    expect(attributes['affectedRows']).to.equal(1);
+    const fields = attributes['fields'] as { name: string; type: string }[];
+    expect(fields.map(({ name }) => name)).to.deep.equal(['big', 'exact']);
+  });
+
+  it('sends batches without attributes, also where the input has some of an earlier operation', async () => {
+    await deploy(
+      selectOf('select n from generate_series(1, 3) as n', { output: 'batches', batchSize: '2' }),
+      'msg.attributes = { affectedRows: 7, fields: [] }; return msg;',
+    );
+    const answer = await stream();
+    expect(answer.map(({ rows }) => rows)).to.deep.equal([[{ n: 1 }, { n: 2 }], [{ n: 3 }]]);
+    for (const part of answer) expect(part).not.to.have.property('attributes');
   });
 
   it('sends batches as a message sequence that a join node understands', async () => {
@@ -107,24 +138,11 @@ describe('Node-RED nodes', function () {
 
   it('ends each message once, in success and in failure', async () => {
     const { node, credentials } = connectionNode(sandbox);
-    const count = (name: string): string =>
-      `global.set('${name}', (global.get('${name}') || 0) + 1); return null;`;
-    const at = (index: number): string => `1a2b3c4d5e6f02${String(index).padStart(2, '0')}`;
-    const place = { z: IDS.tab, x: 1, y: 1 };
-    const counters = [
-      { id: at(1), type: 'complete', ...place, scope: [IDS.operation], wires: [[at(2)]] },
-      { id: at(2), type: 'function', ...place, func: count('completed'), outputs: 1, libs: [], wires: [[]] },
-      { id: at(3), type: 'catch', ...place, scope: [IDS.operation], wires: [[at(4)]] },
-      { id: at(4), type: 'function', ...place, func: count('caught'), outputs: 1, libs: [], wires: [[]] },
-    ];
     const flow = runFlow(node, selectOf('select 10 / $1::int as n'));
-    await nodeRed.deploy([...flow, ...counters], credentials);
+    await nodeRed.deploy([...flow, ...endCounters()], credentials);
     const divisors = [1, 0, 2, 0, 5];
     await Promise.all(divisors.map((divisor) => run(nodeRed, [divisor])));
-    const context = await nodeRed.call('/context/global');
-    const { memory } = (await context.json()) as { memory: Record<string, { msg: string }> };
-    expect(memory['completed']?.msg).to.equal('3');
-    expect(memory['caught']?.msg).to.equal('2');
+    expect(await endCounts(nodeRed)).to.deep.equal({ completed: 3, caught: 2 });
   });
 
   it('sends one complete, empty message for no rows, and the row itself with batch size 1', async () => {
@@ -160,13 +178,13 @@ describe('Node-RED nodes', function () {
   });
 
   it('H-08 gives a catch node the code, and type and cure as plain data', async () => {
-    await deploy(selectOf('select nothing from nowhere'));
+    await deploy(selectOf('select from where'));
     const answer = await failure();
     expect(answer.code).to.equal('SYNTAX_ERROR');
     expect(answer.cause).to.include({
       type: 'POSTGRESQL:BAD_SQL_SYNTAX',
       code: 'SYNTAX_ERROR',
-      sqlState: '42P01',
+      sqlState: '42601',
     });
     expect(answer.cause['cure']).to.be.a('string').that.is.not.empty;
     expect(answer.message).to.match(/^POSTGRESQL:BAD_SQL_SYNTAX: /);
@@ -188,6 +206,35 @@ describe('Node-RED nodes', function () {
     const answer = await failure();
     expect(answer.code).to.equal('OPERATION_INPUT_INVALID');
     expect(answer.message).to.contain('Parameters:');
+  });
+
+  it('says that the node it names as its connection is none', async () => {
+    const { node, credentials } = connectionNode(sandbox);
+    const flow = runFlow(node, { ...selectOf('select 1'), connection: IDS.collector });
+    await nodeRed.deploy(flow, credentials);
+    const answer = await failure();
+    expect(answer.code).to.equal('PROPERTY_INVALID');
+    expect(answer.cause).to.deep.include({ type: 'POSTGRESQL:SETTINGS', properties: ['Connection'] });
+    expect(answer.message).to.contain(IDS.collector);
+  });
+
+  it('works without a new deploy once a file that was missing is there', async () => {
+    const caFile = join(nodeRed.userDirectory, 'ca-that-comes-later.pem');
+    const { node, credentials } = connectionNode(sandbox, { SSLCA: caFile });
+    await nodeRed.deploy(runFlow(node, selectOf('select 1 as one')), credentials);
+    expect((await failure()).code).to.equal('PROPERTY_FILE_UNREADABLE');
+    copyFileSync(sandbox.authority.caFile, caFile);
+    expect(await run(nodeRed)).to.deep.equal({ status: 200, answer: [{ one: 1 }] });
+  });
+
+  it('the runner waits for an answer no longer than its limit', async () => {
+    await deploy(selectOf('select 1'), 'return null;');
+    const call = nodeRed.call('/run', { method: 'POST', body: [], limitMs: 50 });
+    const problem = await call.then(
+      () => undefined,
+      (error: unknown) => (error as Error).message,
+    );
+    expect(problem).to.equal('POST /run was not answered within 0.05 s');
   });
 
   it('H-19 names the missing credential when a flow came without it', async () => {

@@ -72,6 +72,17 @@ describe('comparison with expected.json', () => {
     expect(differences({ a: null }, {})).to.deep.equal([{ path: '.a', expected: null, actual: undefined }]);
   });
 
+  it('takes any number within bounds, and nothing else', () => {
+    const expected = { requests: { atLeast: 4, atMost: 8 }, sessions: { atLeast: 4 } };
+    expect(differences(expected, { requests: 4, sessions: 1_000 })).to.deep.equal([]);
+    expect(differences(expected, { requests: 8, sessions: 4 })).to.deep.equal([]);
+    for (const requests of [3, 9, NaN, '5', undefined]) {
+      expect(differences(expected, { requests, sessions: 4 })).not.to.deep.equal([]);
+    }
+    expect(differences({ a: {} }, { a: 5 })).to.have.length(1);
+    expect(differences({ a: { atLeast: 1, more: 2 } }, { a: 5 })).to.have.length(1);
+  });
+
   it('is readable, also when there is a lot of it', () => {
     const found = differences(
       Array.from({ length: 12 }, (_, index) => index),

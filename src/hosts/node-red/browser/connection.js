@@ -14,6 +14,25 @@ export function registerConnection(form) {
       return values.includes(value) || !decisive(name).includes(value);
     });
 
+  const isFilled = ({ name, type }) => type !== 'boolean' && String(input(name).val()) !== '';
+
+  /**
+   * Settings may name less than the form: a certificate decides about the scheme by itself. Where a
+   * filled field would be hidden, chooses the first value of the deciding field that shows it.
+   */
+  function showFilled() {
+    const hidesNothing = () => form.fields.every((field) => !isFilled(field) || isShown(field));
+    for (const name of form.deciding.filter(() => !hidesNothing())) {
+      const stored = input(name).val();
+      const choices = input(name).find('option').toArray();
+      const better = choices.find(({ value }) => {
+        input(name).val(value);
+        return value !== '' && hidesNothing();
+      });
+      input(name).val(better?.value ?? stored);
+    }
+  }
+
   function showFields() {
     for (const field of form.fields) row(field.name).toggle(isShown(field));
     $('.pg-entra-form details').each(function () {
@@ -24,9 +43,8 @@ export function registerConnection(form) {
 
   /** Opens the sections that hold something to fill in, or something that was filled in. */
   function openSections() {
-    for (const { name, type, needed } of form.fields) {
-      const filled = type !== 'boolean' && String(input(name).val()) !== '';
-      if (needed || filled) row(name).closest('details').prop('open', true);
+    for (const field of form.fields) {
+      if (field.needed || isFilled(field)) row(field.name).closest('details').prop('open', true);
     }
   }
 
@@ -103,6 +121,23 @@ export function registerConnection(form) {
       });
   }
 
+  /** Whether the user chose anew, in this dialog, what is shown. */
+  let decided = false;
+  /** Boxes that show a default because the node does not say. */
+  let notGiven = [];
+
+  // What the user's choice hid does not apply: it must not stay behind and contradict what is shown.
+  function clearHidden() {
+    for (const field of form.fields.filter((each) => !isShown(each))) input(field.name).val('');
+  }
+
+  // The editor stores what its inputs hold; a default that was not given gets no input.
+  function leaveOutDefaults() {
+    for (const { name, initial } of notGiven) {
+      if (input(name).prop('checked') === initial) input(name).remove();
+    }
+  }
+
   RED.nodes.registerType(form.type, {
     category: 'config',
     color: form.color,
@@ -115,14 +150,23 @@ export function registerConnection(form) {
       return this.name || this.Server || form.title;
     },
     oneditprepare() {
-      for (const name of form.deciding) input(name).on('change', showFields);
+      decided = false;
+      for (const name of form.deciding) {
+        input(name).on('change', ({ originalEvent }) => {
+          decided ||= originalEvent !== undefined; // the editor triggers the event too
+          showFields();
+        });
+      }
+      notGiven = form.fields.filter(({ name, type }) => type === 'boolean' && this[name] === undefined);
+      for (const { name, initial } of notGiven) input(name).prop('checked', initial);
+      showFilled();
       $('#pg-entra-test').on('click', () => test(this.id));
       openSections();
       showFields();
     },
-    // What is hidden does not apply: it must not stay behind and contradict what is shown.
     oneditsave() {
-      for (const field of form.fields.filter((each) => !isShown(each))) input(field.name).val('');
+      if (decided) clearHidden();
+      leaveOutDefaults();
     },
   });
 }
