@@ -1,4 +1,4 @@
-import { createConnector, type Connector, type Logger } from '../../index.js';
+import { ConnectorError, createConnector, type Connector, type Logger } from '../../index.js';
 import { PROPERTIES, SECRET_NAMES } from './form.js';
 import { nodeError } from './node-error.js';
 import type { NodeDefinition, NodeRedApi, RuntimeNode } from './node-red-api.js';
@@ -24,7 +24,9 @@ function wire(node: RuntimeNode, definition: NodeDefinition): void {
   let made: Connector | undefined;
   // What failed is tried again at the next call: a file that was missing may be there by then.
   const connector = (): Connector =>
-    (made ??= createConnector({ ...properties, ...node.credentials }, { logger: loggerOf(node) }));
+    (made ??= createConnector(substituted({ ...properties, ...node.credentials }), {
+      logger: loggerOf(node),
+    }));
   const report = (error: unknown): void => node.error(nodeError(error));
   Object.assign(node, { properties, connector });
   try {
@@ -41,6 +43,20 @@ function wire(node: RuntimeNode, definition: NodeDefinition): void {
 function propertiesOf(definition: NodeDefinition): Record<string, unknown> {
   const given = PROPERTIES.map(({ name }) => [name, definition[name]] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== ''));
+}
+
+/**
+ * `values` as Node-RED has filled them in.
+ *
+ * @throws ConnectorError PROPERTY_VARIABLE_MISSING where it left a `${NAME}`, since nothing has that name
+ */
+function substituted(values: Record<string, unknown>): Record<string, unknown> {
+  for (const [property, value] of Object.entries(values)) {
+    const variable = /^\$\{([^}]+)\}$/.exec(String(value))?.[1];
+    if (variable === undefined) continue;
+    throw new ConnectorError('PROPERTY_VARIABLE_MISSING', { variable, property }, { properties: [property] });
+  }
+  return values;
 }
 
 function loggerOf(node: RuntimeNode): Logger {

@@ -247,6 +247,16 @@ describe('Node-RED nodes', function () {
     expect(answer.cause).to.deep.include({ type: 'POSTGRESQL:SETTINGS', properties: ['OAuthClientSecret'] });
   });
 
+  it('H-19 names the variable that a property wants and nothing sets', async () => {
+    const { node } = connectionNode(sandbox);
+    await nodeRed.deploy(runFlow({ ...node, User: '${NO_SUCH_VARIABLE}' }, selectOf('select 1')), {
+      [IDS.connection]: { OAuthClientSecret: sandbox.clientSecret },
+    });
+    const answer = await failure();
+    expect(answer.code).to.equal('PROPERTY_VARIABLE_MISSING');
+    expect(answer.message).to.contain('NO_SUCH_VARIABLE').and.to.contain('User');
+  });
+
   it('shows a secret nowhere: not in flows, credentials, files, the log or an error', async () => {
     const { node } = connectionNode(sandbox);
     const canary = 'canary-7f3a91c2-secret';
