@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  keyFor,
   toEncryptedPem,
   toPem,
   toPfx,
@@ -17,12 +18,14 @@ export interface AppCertificates {
   readonly expired: IssuedCertificate;
 }
 
-/** New certificates, each with a key of its own. */
+/** New certificates, each with another key. */
 export const issueAppCertificates = async (authority: CertificateAuthority): Promise<AppCertificates> => {
+  const issue = async (commonName: string, validity: { notAfter?: Date } = {}): Promise<IssuedCertificate> =>
+    authority.issue({ commonName, key: await keyFor(commonName), ...validity });
   const [registered, unregistered, expired] = await Promise.all([
-    authority.issue({ commonName: 'pg-entra flow reader' }),
-    authority.issue({ commonName: 'pg-entra unregistered' }),
-    authority.issue({ commonName: 'pg-entra expired', notAfter: new Date(Date.now() - 86_400_000) }),
+    issue('pg-entra flow reader'),
+    issue('pg-entra unregistered'),
+    issue('pg-entra expired', { notAfter: new Date(Date.now() - 86_400_000) }),
   ]);
   return { registered, unregistered, expired };
 };

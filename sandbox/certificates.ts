@@ -52,11 +52,23 @@ export const generateKey = (): Promise<KeyPair> =>
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   });
 
-/** A certification authority with a key and a name of its own. */
+const keysByPurpose = new Map<string, Promise<KeyPair>>();
+
+/**
+ * The key of this process for a purpose: made once, since making keys is the dearest part of a start, and
+ * every sandbox of the process may use the same ones. Another purpose has another key.
+ */
+export const keyFor = (purpose: string): Promise<KeyPair> => {
+  const key = keysByPurpose.get(purpose) ?? generateKey();
+  keysByPurpose.set(purpose, key);
+  return key;
+};
+
+/** A certification authority with a name of its own, and the key of this process for that name. */
 export const createCertificateAuthority = async (
   commonName = 'pg-entra sandbox CA',
 ): Promise<CertificateAuthority> => {
-  const key = await generateKey();
+  const key = await keyFor(commonName);
   const certificate = describe({ commonName }, key);
   certificate.setIssuer(certificate.subject.attributes);
   certificate.setExtensions([

@@ -1,5 +1,5 @@
 import tls from 'node:tls';
-import { generateKey, selfSign, type CertificateAuthority, type IssuedCertificate } from './certificates.js';
+import { keyFor, selfSign, type CertificateAuthority, type IssuedCertificate } from './certificates.js';
 
 /** Every {@link ServerCertificateKind}. */
 export const serverCertificateKinds = [
@@ -31,7 +31,7 @@ export const createServerCertificates = async (
   authority: CertificateAuthority,
   createOtherAuthority: () => Promise<CertificateAuthority>,
 ): Promise<ServerCertificates> => {
-  const key = await generateKey();
+  const key = await keyFor('servers');
   const issue: Record<ServerCertificateKind, () => Promise<IssuedCertificate>> = {
     valid: () => authority.issue({ commonName: 'localhost', hosts, key }),
     'wrong-host': () =>

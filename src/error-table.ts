@@ -165,7 +165,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'The stored {names} is not sent: {changed} differs from the deployed connection.',
-    cure: 'Type the secret again to test with the new values, or deploy them first.',
+    cure: 'Enter it again to test with the new values, or deploy them first.',
   },
   PROPERTY_FILE_UNREADABLE: {
     type: 'POSTGRESQL:SETTINGS',

@@ -7,7 +7,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import * as jose from 'jose';
-import { generateKey } from '../certificates.js';
+import { keyFor } from '../certificates.js';
 import { override, type Overrides } from '../overrides.js';
 
 /** The resource whose tokens open Azure Database for PostgreSQL in the public cloud. */
@@ -47,7 +47,7 @@ export const tokenIssuer = (tenantId: string): string => `https://sts.windows.ne
 
 /** A mint with a new RSA key. */
 export const createTokenMint = async (): Promise<TokenMint> => {
-  const own = await generateKey();
+  const own = await keyFor('tokens');
   const privateKey = createPrivateKey(own.privateKey);
   const publicKey = createPublicKey(own.publicKey);
   const jwk = await jose.exportJWK(publicKey);
@@ -58,7 +58,7 @@ export const createTokenMint = async (): Promise<TokenMint> => {
 
   const signingKey = (signature: 'own' | 'foreign'): Promise<KeyObject> | KeyObject => {
     if (signature === 'own') return privateKey;
-    foreignKey ??= generateKey().then((key) => createPrivateKey(key.privateKey));
+    foreignKey ??= keyFor('foreign tokens').then((key) => createPrivateKey(key.privateKey));
     return foreignKey;
   };
   const issue = async (

@@ -177,39 +177,35 @@ describe('sandbox, from start to end', function () {
       expect(wrong.stderr).to.match(/--jason[^]*Usage/);
     });
 
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      it(`prints one line of JSON, stays until ${signal}, then cleans up`, async () => {
-        const child = start(['--json']);
-        const description = await firstJson(child);
-        expect(description).to.have.all.keys(
-          ...['control', 'authority', 'tenantId', 'tenantDomain', 'caFile', 'gate', 'oauth', 'superuser'],
-          ...['clientId', 'clientSecret', 'role', 'certificates', 'connections'],
-        );
-        expect(description['oauth']).to.equal(null);
-        expect(description['gate']).to.have.all.keys('host', 'port');
-        expect(description['certificates']).to.have.all.keys('pem', 'pfx', 'pfxPassword');
-        expect(description['connections']).to.have.all.keys('secret', 'certificatePem', 'certificatePfx');
-        expect((await fetch(`${String(description['control'])}/requests`)).status).to.equal(200);
-        child.kill(signal);
-        expect(await once(child, 'exit')).to.deep.equal([0, null]);
-        expect(await readdir(temporary)).to.deep.equal([]);
-        expect(await processesOf(temporary)).to.deep.equal([]);
-      });
-    }
+    it('prints one line of JSON, stays until SIGINT, then cleans up', async () => {
+      const child = start(['--json']);
+      const description = await firstJson(child);
+      expect(description).to.have.all.keys(
+        ...['control', 'authority', 'tenantId', 'tenantDomain', 'caFile', 'gate', 'oauth', 'superuser'],
+        ...['clientId', 'clientSecret', 'role', 'certificates', 'connections'],
+      );
+      expect(description['oauth']).to.equal(null);
+      expect(description['gate']).to.have.all.keys('host', 'port');
+      expect(description['certificates']).to.have.all.keys('pem', 'pfx', 'pfxPassword');
+      expect(description['connections']).to.have.all.keys('secret', 'certificatePem', 'certificatePfx');
+      expect((await fetch(`${String(description['control'])}/requests`)).status).to.equal(200);
+      child.kill('SIGINT');
+      expect(await once(child, 'exit')).to.deep.equal([0, null]);
+      expect(await readdir(temporary)).to.deep.equal([]);
+      expect(await processesOf(temporary)).to.deep.equal([]);
+    });
 
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      it(`ends by ${signal} to npm, which runs it for people`, async () => {
-        const npm = spawn('npm', ['run', '--silent', 'sandbox', '--', '--json'], {
-          cwd: project,
-          env: { ...process.env, TMPDIR: temporary },
-          stdio: ['ignore', 'pipe', 'ignore'],
-        });
-        await firstJson(npm);
-        npm.kill(signal);
-        await until(async () => (await readdir(temporary)).length === 0);
-        await until(async () => (await processesOf(temporary)).length === 0);
+    it('ends by SIGTERM to npm, which runs it for people', async () => {
+      const npm = spawn('npm', ['run', '--silent', 'sandbox', '--', '--json'], {
+        cwd: project,
+        env: { ...process.env, TMPDIR: temporary },
+        stdio: ['ignore', 'pipe', 'ignore'],
       });
-    }
+      await firstJson(npm);
+      npm.kill('SIGTERM');
+      await until(async () => (await readdir(temporary)).length === 0);
+      await until(async () => (await processesOf(temporary)).length === 0);
+    });
 
     it('leaves nothing behind even when it is killed', async () => {
       const child = start(['--json']);

@@ -32,8 +32,9 @@ export function addConnectedCommand(shell: Shell, name: string, about: string): 
     .addOption(verbosityOption());
 }
 
-export function formatOption(fallback: Format): Option {
-  return new Option('--format <format>', 'form of the output').choices(FORMATS).default(fallback);
+/** `--format`, of all forms or of `choices`. */
+export function formatOption(fallback: Format, choices: readonly Format[] = FORMATS): Option {
+  return new Option('--format <format>', 'form of the output').choices(choices).default(fallback);
 }
 
 /** Diagnostics up to the asked level, on standard error. */

@@ -10,7 +10,7 @@ export function addTest(shell: Shell): void {
   const { io } = shell;
   addConnectedCommand(shell, 'test', 'Walk through every stage of a login and report each.')
     .option('--token-only', 'stop after the token; the database is not contacted', false)
-    .addOption(formatOption('table'))
+    .addOption(formatOption('table', ['table', 'json']))
     .action(async (options: ConnectedOptions & { tokenOnly: boolean; format: string }) => {
       const report = await walk(options, io, options.tokenOnly);
       io.out(options.format === 'table' ? renderReport(report) : json(report));
