@@ -45,7 +45,7 @@ const dayMs = 86_400_000;
 const generateRsaKeyPair = promisify(generateKeyPair);
 
 /** A new RSA key pair, made outside the event loop. */
-const generateKey = (): Promise<KeyPair> =>
+export const generateKey = (): Promise<KeyPair> =>
   generateRsaKeyPair('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
