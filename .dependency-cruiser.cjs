@@ -2,7 +2,7 @@
 
 /** Modules of src/ from left to right; imports point left. A name is a file or a folder, neighbours share a place. */
 const ORDER = [
-  ['clock'],
+  ['clock', 'server-text'],
   ['error-table'],
   ['errors'],
   ['diagnostics'],

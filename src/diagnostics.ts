@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import { printable } from './errors.js';
+import { fill, type Placeholders } from './errors.js';
 
 /** Levels of CData's `Verbosity`, from 1: an event is written when its level is at most the one asked for. */
 export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -36,10 +36,6 @@ export const EVENTS = {
 
 export type EventName = keyof typeof EVENTS;
 
-type Placeholders<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
-  ? Name | Placeholders<Rest>
-  : never;
-
 /** The fields of event `Name`. */
 export type EventFields<Name extends EventName> = Readonly<
   Record<Placeholders<(typeof EVENTS)[Name]['text']>, string | number>
@@ -70,9 +66,8 @@ export function createDiagnostics(logger?: Logger): Diagnostics {
 
 function write(logger: Logger, name: EventName, fields: Readonly<Record<string, string | number>>): void {
   const { level, text } = EVENTS[name];
-  const line = text.replace(/\{(\w+)\}/g, (_, field: string) => printable(String(fields[field])));
   try {
-    logger[level](`${name}: ${line}`);
+    logger[level](`${name}: ${fill(text, fields)}`);
   } catch {
     // A broken logger must not break the flow.
   }

@@ -9,7 +9,8 @@ import {
 
 export type { ErrorCode, ErrorType, ExitCode } from './error-table.js';
 
-type Placeholders<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+/** Names in braces in `Text`. */
+export type Placeholders<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholders<Rest>
   : never;
 
@@ -159,7 +160,8 @@ export function describe(error: unknown): string {
   }
 }
 
-function fill(template: string, details: Readonly<Record<string, string | number>>): string {
+/** `template` with `{name}` replaced by the details, made fit for a message. */
+export function fill(template: string, details: Readonly<Record<string, string | number>>): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) => printable(String(details[name])));
 }
 

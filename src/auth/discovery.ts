@@ -9,6 +9,8 @@ export interface Authority {
   readonly tenantId: string;
   /** `https://host[:port]`; every endpoint stands on it. */
   readonly origin: string;
+  /** `host[:port]` of `origin`. */
+  readonly host: string;
   readonly issuer: string;
   readonly tokenEndpoint: string;
   /** Undefined for a private authority that names no known cloud. */
@@ -43,17 +45,17 @@ export function judgeDiscovery(
   const document = readDocument(answer, tenant, wallMs);
   const issuer = requiredUrl(document, 'issuer');
   const tokenEndpoint = requiredUrl(document, 'token_endpoint');
-  requiredUrl(document, 'authorization_endpoint');
-  requiredUrl(document, 'jwks_uri');
-  const elsewhere = ENDPOINTS.map((name) => requiredUrl(document, name)).find((url) => url.origin !== origin);
-  if (elsewhere) return otherCloud(elsewhere, origin);
-  const tenantId = tenantIdOf(issuer, tenant);
+  const others = ['authorization_endpoint', 'jwks_uri'].map((name) => requiredUrl(document, name));
+  const { host } = new URL(origin);
+  const elsewhere = [issuer, tokenEndpoint, ...others].find((url) => url.origin !== origin);
+  if (elsewhere) return otherCloud(elsewhere, host);
   const authority: Authority = {
-    tenantId,
+    tenantId: tenantIdOf(issuer, tenant),
     origin,
+    host,
     issuer: issuer.href,
     tokenEndpoint: tokenEndpoint.href,
-    cloud: cloudAt(new URL(origin).host) ?? cloudOfInstance(document['cloud_instance_name']),
+    cloud: cloudAt(host) ?? cloudOfInstance(document['cloud_instance_name']),
     document: answer.body,
   };
   return { authority };
@@ -63,8 +65,6 @@ export function judgeDiscovery(
 export function databaseScope(authority: Authority): string {
   return CLOUDS[authority.cloud ?? 'GLOBAL'].scope;
 }
-
-const ENDPOINTS = ['issuer', 'token_endpoint', 'authorization_endpoint', 'jwks_uri'] as const;
 
 function readDocument(
   answer: AuthorityAnswer,
@@ -95,9 +95,9 @@ function requiredUrl(document: Readonly<Record<string, unknown>>, name: string):
   return url;
 }
 
-function otherCloud(url: URL, origin: string): Discovered {
-  const bothBuiltIn = cloudAt(url.host) !== undefined && cloudAt(new URL(origin).host) !== undefined;
-  if (!bothBuiltIn) throw untrusted(`an endpoint stands on ${url.host} instead of ${new URL(origin).host}`);
+function otherCloud(url: URL, askedHost: string): Discovered {
+  const bothBuiltIn = cloudAt(url.host) !== undefined && cloudAt(askedHost) !== undefined;
+  if (!bothBuiltIn) throw untrusted(`an endpoint stands on ${url.host} instead of ${askedHost}`);
   return { otherCloud: url.origin };
 }
 

@@ -51,7 +51,7 @@ export function createEntraClient(options: EntraClientOptions): EntraClient {
       discovered = { authority, until: clock.steadyMs() + DISCOVERY_LIFE_MS };
       diagnostics.report('discovery.completed', {
         tenantId: authority.tenantId,
-        host: new URL(authority.origin).host,
+        host: authority.host,
         ms: Math.round(clock.steadyMs() - startedAt),
       });
       return authority;
@@ -154,13 +154,13 @@ async function exchangeToken(
       clientId: identity.clientId,
       authority: `${authority.origin}/${authority.tenantId}`,
       authorityMetadata: authority.document,
-      knownAuthorities: [new URL(authority.origin).host],
+      knownAuthorities: [authority.host],
       ...proofOf(credential, identity.clientId, authority, clock),
     },
     system: { networkClient: carrier.module },
   });
   attempt.diagnostics.report('token.requested', {
-    host: new URL(authority.origin).host,
+    host: authority.host,
     credential: credential.kind,
   });
   try {

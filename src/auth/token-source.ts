@@ -32,8 +32,8 @@ export interface TokenSource {
   get(signal?: AbortSignal): AccessToken | Promise<AccessToken>;
   /**
    * Tells that the server refused `token`. Whoever tells it and however often, it is not given out
-   * again here, and the next {@link get} requests a new one at once. False when `token` was itself requested as a
-   * replacement a moment ago: then another one will not help.
+   * again here, and the next {@link get} requests a new one at once. False when `token` was itself
+   * requested as a replacement a moment ago: then another one will not help.
    */
   reject(token: AccessToken): boolean;
   health(): TokenHealth;
@@ -117,8 +117,7 @@ class SharedTokenSource implements TokenSource {
   reject(token: AccessToken): boolean {
     const { store, key, clock, diagnostics } = this.#options;
     const nowMs = clock.steadyMs();
-    if (store.get(key) !== token) return true;
-    if (token === this.#refused) return true;
+    if (store.get(key) !== token || token === this.#refused) return true;
     if (nowMs - this.#replacedAtMs < spacingMs(token.lifetimeMs)) return false;
     this.#refused = token;
     this.#replacedAtMs = nowMs;
@@ -175,7 +174,7 @@ class SharedTokenSource implements TokenSource {
   }
 
   #renewAhead(token: AccessToken, nowMs: number): void {
-    if (this.#renewing || this.#closing.signal.aborted) return;
+    if (this.#renewing) return;
     if (nowMs < this.#requestedAtMs + spacingMs(token.lifetimeMs)) return;
     if (this.#failure && nowMs < this.#failure.retryAtMs) return;
     this.#request().catch((error: unknown) => {

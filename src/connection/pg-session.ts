@@ -146,8 +146,7 @@ export class PgSession implements Session, Poolable {
       this.#socket.destroy();
       return;
     }
-    this.#broken = new ConnectorError('CONNECTOR_CLOSED', {});
-    this.#tellWaiting(this.#broken);
+    this.#breakWith(new ConnectorError('CONNECTOR_CLOSED', {}));
     const end = this.#client.end().catch(() => undefined);
     const cancel = this.#context.clock.after(CLOSE_GRACE_MS, () => this.#socket.destroy());
     await end.finally(cancel);
@@ -155,8 +154,7 @@ export class PgSession implements Session, Poolable {
 
   /** Ends the session without asking the server. */
   destroy(): void {
-    this.#broken ??= new ConnectorError('CONNECTOR_CLOSED', {});
-    this.#tellWaiting(this.#broken);
+    this.#breakWith(new ConnectorError('CONNECTOR_CLOSED', {}));
     this.#socket.destroy();
   }
 
@@ -219,14 +217,10 @@ export class PgSession implements Session, Poolable {
     this.#socket.destroy();
   }
 
-  #tellWaiting(error: Error): void {
-    for (const interrupt of [...this.#waiting]) interrupt(error);
-  }
-
   #breakWith(error: unknown): void {
     if (this.#broken) return;
     this.#broken = isConnectorError(error) ? error : this.#lost(error);
-    this.#tellWaiting(this.#broken);
+    for (const interrupt of [...this.#waiting]) interrupt(this.#broken);
     this.#onBroken?.();
   }
 

@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { ConnectorError, printable } from '../errors.js';
+import { firstUnsendable, isSendable, UNSENDABLE } from '../server-text.js';
 import { findProperty, PROPERTIES, type Property, type PropertyName } from './properties.js';
 
 /** Canonical property name to text, as given: no prototype, no defaults, references not resolved. */
@@ -37,8 +38,8 @@ export function parseConnectionString(text: string): RawProperties {
 export function readConnectionString(text: string): ReadProperties {
   if (text.length > LONGEST_TEXT) throw malformed('it is longer than 1 MiB', LONGEST_TEXT);
   if (/^\s*[a-z][a-z0-9+.-]*:/i.test(text)) throw malformed('it is a URI, not Name=Value pairs,', 0);
-  const bad = firstUnusableCharacter(text);
-  if (bad >= 0) throw malformed('it holds U+0000 or half of a surrogate pair', bad);
+  const bad = firstUnsendable(text);
+  if (bad >= 0) throw malformed(`it ${UNSENDABLE}`, bad);
   return canonical(pairsOf(text));
 }
 
@@ -49,8 +50,7 @@ export function readPropertyObject(object: Readonly<Record<string, unknown>>): R
   for (const [name, value] of Object.entries(object)) {
     if (value === undefined || value === null) continue;
     const text = textOf(value);
-    if (text === undefined || firstUnusableCharacter(text) >= 0 || text.length > LONGEST_TEXT)
-      unusable.push(name);
+    if (text === undefined || !isSendable(text) || text.length > LONGEST_TEXT) unusable.push(name);
     else pairs.push([name, text]);
   }
   if (unusable.length > 0) {
@@ -140,11 +140,6 @@ function suggestion(name: string): string | undefined {
 
 function malformed(problem: string, offset: number): ConnectorError {
   return new ConnectorError('CONNECTION_STRING_MALFORMED', { problem, offset });
-}
-
-/** Offset of the first U+0000 or half of a surrogate pair, or -1. */
-export function firstUnusableCharacter(text: string): number {
-  return text.search(/[\0\p{Surrogate}]/u);
 }
 
 const BLANK = /[ \t\r\n]/;

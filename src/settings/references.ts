@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ConnectorError } from '../errors.js';
-import { firstUnusableCharacter, type RawProperties } from './connection-string.js';
+import { isSendable } from '../server-text.js';
+import type { RawProperties } from './connection-string.js';
 import { PROPERTIES, takesReference, type Property, type PropertyName } from './properties.js';
 
 /** What resolving may read besides the properties; injected by tests. */
@@ -50,7 +51,7 @@ export function readTextFile(name: PropertyName, path: string, sources: Settings
   try {
     const text = read(path).replace(/^\ufeff/, '');
     if (text.trim() === '') throw withReason('empty');
-    if (firstUnusableCharacter(text) >= 0) throw withReason('not text in UTF-8');
+    if (!isSendable(text)) throw withReason('not text in UTF-8');
     return text;
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { ConnectorError } from '../errors.js';
+import { LONGEST_NAME_BYTES } from '../server-text.js';
 import {
   readConnectionString,
   readPropertyObject,
@@ -214,11 +215,11 @@ function credentialOf(values: ValueReader, scheme: Scheme): CredentialSettings {
 }
 
 const NO_CONTROL = 'must not hold control characters';
-const SERVER_NAME = 'must be at most 63 bytes long and not hold control characters';
+const SERVER_NAME = `must be at most ${String(LONGEST_NAME_BYTES)} bytes long and not hold control characters`;
 
 // The server cuts longer names without a sign, and would then mean another role or database.
 function isServerName(text: string): boolean {
-  return isPrintable(text) && Buffer.byteLength(text) <= 63;
+  return isPrintable(text) && Buffer.byteLength(text) <= LONGEST_NAME_BYTES;
 }
 
 function isPrintable(text: string): boolean {

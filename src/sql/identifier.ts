@@ -1,7 +1,5 @@
 import { ConnectorError } from '../errors.js';
-
-/** PostgreSQL cuts longer names without a sign (documentation, section 4.1.1). */
-const LONGEST_NAME_BYTES = 63;
+import { isSendable, LONGEST_NAME_BYTES, UNSENDABLE } from '../server-text.js';
 
 type NameKind = 'schema' | 'table' | 'column' | 'role';
 
@@ -35,7 +33,7 @@ export function quoteLiteral(value: string): string {
 
 function problemOf(name: string): string | undefined {
   if (name === '') return 'it is empty';
-  if (/[\0\p{Surrogate}]/u.test(name)) return 'it holds U+0000 or half of a surrogate pair';
+  if (!isSendable(name)) return `it ${UNSENDABLE}`;
   if (Buffer.byteLength(name) > LONGEST_NAME_BYTES)
     return `it is longer than ${String(LONGEST_NAME_BYTES)} bytes`;
   return undefined;

@@ -1,5 +1,6 @@
 import { isDate } from 'node:util/types';
 import { ConnectorError } from '../errors.js';
+import { isSendable, UNSENDABLE } from '../server-text.js';
 
 /** SQL text with positional parameters `$1 … $n` and their values, in that order. */
 export interface Statement {
@@ -32,12 +33,6 @@ export function statement(operation: string, text: string, values: readonly unkn
     });
   }
   return { text, values: sent };
-}
-
-const UNSENDABLE = 'holds U+0000 or half of a surrogate pair';
-
-function isSendable(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed();
 }
 
 type Refuse = (problem: string) => void;
