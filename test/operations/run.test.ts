@@ -1,47 +1,39 @@
 import { expect } from 'chai';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
-import { createConnector, type Connector } from '#src/index.js';
 import { failure } from '../support/failure.js';
+import { useConnector } from '../support/use-sandbox.js';
 
 type Rows = Record<string, unknown>[];
 
 describe('operations on a server', function () {
   this.timeout(60_000);
-  let sandbox: Sandbox;
-  let connector: Connector;
+  const use = useConnector({ PoolMaxSize: '1' });
 
   before(async () => {
-    sandbox = await startSandbox();
-    connector = createConnector(`${sandbox.connections.secret};PoolMaxSize=1`);
     await execute('create table t (id int primary key, v text)');
     await execute(
       'create table deferred (id int, constraint once unique (id) deferrable initially deferred)',
     );
   });
-  after(async () => {
-    await connector.close();
-    await sandbox.close();
-  });
   // One session serves all tests: whoever spoils it fails those behind.
   afterEach(() => {
-    expect(connector.health()).to.deep.include({ sessionsOpened: 1 });
+    expect(use.connector.health()).to.deep.include({ sessionsOpened: 1 });
   });
 
   const execute = (sql: string, parameters: unknown[] = []) =>
-    connector.execute('execute', { sql, parameters });
+    use.connector.execute('execute', { sql, parameters });
   const select = async (sql: string, parameters: unknown[] = []): Promise<Rows> =>
-    (await connector.execute('select', { sql, parameters })).rows;
+    (await use.connector.execute('select', { sql, parameters })).rows;
 
   async function batchesOf(sql: string, batchSize?: number): Promise<number[]> {
     const sizes: number[] = [];
     const options = batchSize === undefined ? {} : { batchSize };
-    for await (const rows of connector.stream('select', { sql }, options)) sizes.push(rows.length);
+    for await (const rows of use.connector.stream('select', { sql }, options)) sizes.push(rows.length);
     return sizes;
   }
 
   describe('the whole result', () => {
     it('of a query has rows, fields and their number', async () => {
-      const result = await connector.execute('select', {
+      const result = await use.connector.execute('select', {
         sql: 'select $1::int as a, $2::text as b',
         parameters: [1, 'x'],
       });
@@ -56,7 +48,7 @@ describe('operations on a server', function () {
     });
 
     it('of a query without rows still has its fields', async () => {
-      expect(await connector.execute('select', { sql: 'select 1 as a where false' })).to.deep.equal({
+      expect(await use.connector.execute('select', { sql: 'select 1 as a where false' })).to.deep.equal({
         rows: [],
         fields: [{ name: 'a', typeOid: 23 }],
         affectedRows: 0,
@@ -169,7 +161,9 @@ describe('operations on a server', function () {
         for (const parameters of [[], [1, 2]]) {
           const input = { sql: 'select $1::int as a', parameters };
           const work =
-            name === 'stream' ? drain(connector.stream('select', input)) : connector.execute(name, input);
+            name === 'stream'
+              ? drain(use.connector.stream('select', input))
+              : use.connector.execute(name, input);
           const error = await failure(work, 'POSTGRESQL:BAD_SQL_SYNTAX', 'PARAMETERS_MISMATCH');
           expect(error.sqlState).to.equal('08P01');
         }
@@ -181,19 +175,25 @@ describe('operations on a server', function () {
     const twice = 'insert into deferred values (1), (1)';
     for (const [how, work] of [
       ['of one statement', () => execute(twice)],
-      ['of a streamed statement', () => drain(connector.stream('execute', { sql: `${twice} returning id` }))],
+      [
+        'of a streamed statement',
+        () => drain(use.connector.stream('execute', { sql: `${twice} returning id` })),
+      ],
       [
         'of a stream whose last batch is full',
-        () => drain(connector.stream('execute', { sql: `${twice} returning id` }, { batchSize: 2 })),
+        () => drain(use.connector.stream('execute', { sql: `${twice} returning id` }, { batchSize: 2 })),
       ],
       [
         'of an insert',
-        () => connector.execute('insert', { table: 'deferred', rows: [{ id: 1 }, { id: 1 }] }),
+        () => use.connector.execute('insert', { table: 'deferred', rows: [{ id: 1 }, { id: 1 }] }),
       ],
       [
         'of an insert in chunks',
         () =>
-          connector.execute('insert', { table: 'deferred', rows: new Array<object>(65_536).fill({ id: 1 }) }),
+          use.connector.execute('insert', {
+            table: 'deferred',
+            rows: new Array<object>(65_536).fill({ id: 1 }),
+          }),
       ],
     ] as const) {
       it(`that fails is the failure ${how}`, async () => {
@@ -225,20 +225,24 @@ describe('operations on a server', function () {
 
     it('has all rows in order, and one session', async () => {
       const seen: unknown[] = [];
-      for await (const rows of connector.stream('select', { sql: numbers(1_000) }, { batchSize: 33 })) {
-        expect(connector.health().pool).to.include({ inUse: 1 });
+      for await (const rows of use.connector.stream('select', { sql: numbers(1_000) }, { batchSize: 33 })) {
+        expect(use.connector.health().pool).to.include({ inUse: 1 });
         for (const { g } of rows) seen.push(g);
       }
       expect(seen).to.deep.equal(Array.from({ length: 1_000 }, (_, index) => index + 1));
-      expect(connector.health().pool).to.include({ inUse: 0 });
+      expect(use.connector.health().pool).to.include({ inUse: 0 });
     });
 
     it('that is left early gives its session back, usable and without a portal', async () => {
-      for await (const rows of connector.stream('select', { sql: numbers(1_000_000) }, { batchSize: 10 })) {
+      for await (const rows of use.connector.stream(
+        'select',
+        { sql: numbers(1_000_000) },
+        { batchSize: 10 },
+      )) {
         expect(rows).to.have.length(10);
         break;
       }
-      expect(connector.health().pool).to.include({ inUse: 0 });
+      expect(use.connector.health().pool).to.include({ inUse: 0 });
       expect(
         await select("select statement from pg_cursors where statement not like '%pg_cursors%'"),
       ).to.deep.equal([]);
@@ -246,25 +250,25 @@ describe('operations on a server', function () {
 
     it('whose consumer throws gives its session back', async () => {
       const consume = async (): Promise<void> => {
-        for await (const rows of connector.stream('select', { sql: numbers(100) }, { batchSize: 10 }))
+        for await (const rows of use.connector.stream('select', { sql: numbers(100) }, { batchSize: 10 }))
           if (rows.length > 0) throw new RangeError('mine');
       };
       let thrown: unknown;
       await consume().catch((error: unknown) => (thrown = error));
       expect(thrown).to.be.instanceOf(RangeError);
-      expect(connector.health().pool).to.include({ inUse: 0 });
+      expect(use.connector.health().pool).to.include({ inUse: 0 });
     });
 
     it('that is never begun takes no session', () => {
-      connector.stream('select', { sql: numbers(1) });
-      expect(connector.health().pool).to.include({ inUse: 0 });
+      use.connector.stream('select', { sql: numbers(1) });
+      expect(use.connector.health().pool).to.include({ inUse: 0 });
     });
 
     it('that fails in its middle gives the rows before, then the error', async () => {
       const seen: number[] = [];
       const consume = async (): Promise<void> => {
         const sql = 'select 10 / (25 - g) as q from generate_series(1, 50) g';
-        for await (const rows of connector.stream('select', { sql }, { batchSize: 10 }))
+        for await (const rows of use.connector.stream('select', { sql }, { batchSize: 10 }))
           seen.push(rows.length);
       };
       const error = await failure(consume, 'POSTGRESQL:DATA_ERROR', 'DATA_ERROR');
@@ -275,15 +279,15 @@ describe('operations on a server', function () {
 
     for (const batchSize of [0, -1, 1.5, NaN, Infinity, '10' as never]) {
       it(`refuses batches of ${JSON.stringify(batchSize)}`, async () => {
-        const work = drain(connector.stream('select', { sql: 'select 1' }, { batchSize }));
+        const work = drain(use.connector.stream('select', { sql: 'select 1' }, { batchSize }));
         await failure(work, 'POSTGRESQL:SETTINGS', 'OPERATION_INPUT_INVALID');
       });
     }
 
     it('refuses a wrong operation and a wrong input', async () => {
-      await failure(drain(connector.stream('slect', {})), 'POSTGRESQL:SETTINGS', 'OPERATION_UNKNOWN');
+      await failure(drain(use.connector.stream('slect', {})), 'POSTGRESQL:SETTINGS', 'OPERATION_UNKNOWN');
       await failure(
-        drain(connector.stream('select', null as never)),
+        drain(use.connector.stream('select', null as never)),
         'POSTGRESQL:SETTINGS',
         'OPERATION_INPUT_INVALID',
       );
@@ -291,7 +295,7 @@ describe('operations on a server', function () {
 
     it('of a write ends the write, also when it is left early', async () => {
       const sql = "insert into t select g, 'x' from generate_series(1, 20) g returning id";
-      for await (const rows of connector.stream('execute', { sql }, { batchSize: 5 })) {
+      for await (const rows of use.connector.stream('execute', { sql }, { batchSize: 5 })) {
         expect(rows).to.have.length(5);
         break;
       }
@@ -305,10 +309,10 @@ describe('operations on a server', function () {
     cyclic['self'] = cyclic;
     for (const value of [cyclic, { a: 1n }, new Map(), [new Date(NaN)]]) {
       for (const operation of ['select', 'execute']) {
-        const work = connector.execute(operation, { sql: 'select $1::jsonb', parameters: [value] });
+        const work = use.connector.execute(operation, { sql: 'select $1::jsonb', parameters: [value] });
         await failure(work, 'POSTGRESQL:SETTINGS', 'OPERATION_INPUT_INVALID');
       }
-      const insert = connector.execute('insert', { table: 't', rows: [{ id: 1, v: value }] });
+      const insert = use.connector.execute('insert', { table: 't', rows: [{ id: 1, v: value }] });
       await failure(insert, 'POSTGRESQL:SETTINGS', 'OPERATION_INPUT_INVALID');
     }
   });

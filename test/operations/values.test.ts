@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { inspect } from 'node:util';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { printable } from '#src/errors.js';
-import { createConnector, type Connector } from '#src/index.js';
+import { createConnector } from '#src/index.js';
+import { useConnector } from '../support/use-sandbox.js';
 
 /** A literal of SQL and what a flow gets for it. */
 const READ: readonly (readonly [row: string, sql: string, value: unknown])[] = [
@@ -106,25 +106,15 @@ const SENT: readonly (readonly [row: string, type: string, value: unknown, back:
 
 describe('values', function () {
   this.timeout(60_000);
-  let sandbox: Sandbox;
-  let connector: Connector;
+  const use = useConnector();
 
-  before(async () => {
-    sandbox = await startSandbox();
-    connector = createConnector(sandbox.connections.secret);
-  });
-  after(async () => {
-    await connector.close();
-    await sandbox.close();
-  });
-
-  const read = async (sql: string, parameters: unknown[] = [], through = connector): Promise<unknown> =>
+  const read = async (sql: string, parameters: unknown[] = [], through = use.connector): Promise<unknown> =>
     (await through.execute('select', { sql: `select ${sql} as v`, parameters })).rows[0]?.['v'];
 
   for (const [row, sql, value] of READ) {
     it(`${row} reads ${sql}`.trimStart(), async () => {
       expect(await read(sql)).to.deep.equal(value);
-      for await (const rows of connector.stream('select', { sql: `select ${sql} as v` }))
+      for await (const rows of use.connector.stream('select', { sql: `select ${sql} as v` }))
         expect(rows).to.deep.equal([{ v: value }]);
     });
   }
@@ -171,18 +161,18 @@ describe('values', function () {
       'extra_float_digits = -15',
       'standard_conforming_strings = off',
     ];
-    const hostile = createConnector(sandbox.connections.secret);
+    const hostile = createConnector(use.sandbox.connections.secret);
     try {
       for (const setting of settings) {
-        await sandbox.query(`alter role ${sandbox.role} set ${setting}`);
-        await sandbox.query(`alter database ${sandbox.database} set ${setting}`);
+        await use.sandbox.query(`alter role ${use.sandbox.role} set ${setting}`);
+        await use.sandbox.query(`alter database ${use.sandbox.database} set ${setting}`);
       }
       for (const [, sql, value] of READ) expect(await read(sql, [], hostile), sql).to.deep.equal(value);
       expect(await read("'a\\b'::text", [], hostile)).to.equal('a\\b');
     } finally {
       await hostile.close();
-      await sandbox.query(`alter role ${sandbox.role} reset all`);
-      await sandbox.query(`alter database ${sandbox.database} reset all`);
+      await use.sandbox.query(`alter role ${use.sandbox.role} reset all`);
+      await use.sandbox.query(`alter database ${use.sandbox.database} reset all`);
     }
   });
 });

@@ -1,10 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
-import { createConnector, type Connector } from '#src/index.js';
 import { insertStatements, upsertStatements } from '#src/sql/dml.js';
 import type { Statement } from '#src/sql/statement.js';
 import { failure } from '../support/failure.js';
+import { useConnector } from '../support/use-sandbox.js';
 import { INJECTIONS } from './injections.js';
 
 const invalid = (work: () => unknown) => failure(work, 'POSTGRESQL:SETTINGS', 'OPERATION_INPUT_INVALID');
@@ -125,20 +124,10 @@ describe('insert and upsert as SQL', () => {
 
 describe('insert and upsert on a server', function () {
   this.timeout(60_000);
-  let sandbox: Sandbox;
-  let connector: Connector;
-
-  before(async () => {
-    sandbox = await startSandbox();
-    connector = createConnector(sandbox.connections.secret);
-  });
-  after(async () => {
-    await connector.close();
-    await sandbox.close();
-  });
+  const use = useConnector();
 
   const sql = async (text: string, parameters: unknown[] = []): Promise<Record<string, unknown>[]> =>
-    (await connector.execute('execute', { sql: text, parameters })).rows;
+    (await use.connector.execute('execute', { sql: text, parameters })).rows;
   let tables = 0;
   /** A new table with `columns`, and its name. */
   const table = async (columns: string): Promise<string> => {
@@ -151,7 +140,7 @@ describe('insert and upsert on a server', function () {
 
   it('inserts, fills defaults and gives generated values back', async () => {
     const name = await table("id int generated always as identity, a text default 'none', b int");
-    const result = await connector.execute('insert', {
+    const result = await use.connector.execute('insert', {
       table: name,
       rows: [{ a: 'x' }, { b: 2 }, { a: null, b: 3 }],
       returning: ['id', 'a', 'b'],
@@ -166,7 +155,7 @@ describe('insert and upsert on a server', function () {
   });
 
   it('gives an empty result for no rows', async () => {
-    expect(await connector.execute('insert', { table: 'none', rows: [] })).to.deep.equal({
+    expect(await use.connector.execute('insert', { table: 'none', rows: [] })).to.deep.equal({
       rows: [],
       fields: [],
       affectedRows: 0,
@@ -176,7 +165,7 @@ describe('insert and upsert on a server', function () {
   it('U-06 inserts 100,000 rows in chunks, as one write', async () => {
     const name = await table('id int primary key, a int');
     const rows = Array.from({ length: 100_000 }, (_, id) => ({ id, a: id % 7 }));
-    const { affectedRows } = await connector.execute('insert', { table: name, rows });
+    const { affectedRows } = await use.connector.execute('insert', { table: name, rows });
     expect(affectedRows).to.equal(100_000);
     expect(
       await sql(`select count(*)::int n, sum(a)::int s, count(distinct xmin::text)::int x from ${name}`),
@@ -190,7 +179,7 @@ describe('insert and upsert on a server', function () {
 
   it('U-07 a duplicate key in the second chunk takes back the first', async () => {
     const name = await table('id int primary key, a int');
-    const work = connector.execute('insert', { table: name, rows: manyRows({ id: 0, a: 2 }) });
+    const work = use.connector.execute('insert', { table: name, rows: manyRows({ id: 0, a: 2 }) });
     const error = await failure(work, 'POSTGRESQL:CONSTRAINT_VIOLATION', 'CONSTRAINT_VIOLATION');
     expect(error).to.include({ sqlState: '23505', table: name, constraint: `${name}_pkey` });
     expect(await count(name)).to.equal(0);
@@ -200,7 +189,7 @@ describe('insert and upsert on a server', function () {
     const name = await table('id int primary key, a int');
     const input = { table: name, rows: manyRows({ id: 0, a: 2 }), returning: ['id'] };
     await failure(
-      drain(connector.stream('insert', input)),
+      drain(use.connector.stream('insert', input)),
       'POSTGRESQL:CONSTRAINT_VIOLATION',
       'CONSTRAINT_VIOLATION',
     );
@@ -211,7 +200,7 @@ describe('insert and upsert on a server', function () {
     const name = await table('id int primary key, a int');
     const input = { table: name, rows: manyRows({ id: -1 }), returning: ['id'] };
     let seen = 0;
-    for await (const batch of connector.stream('insert', input, { batchSize: 100 })) {
+    for await (const batch of use.connector.stream('insert', input, { batchSize: 100 })) {
       seen += batch.length;
       if (seen === 200) break;
     }
@@ -228,12 +217,12 @@ describe('insert and upsert on a server', function () {
     ];
     const errors = [
       await failure(
-        connector.execute('insert', { table: name, rows }),
+        use.connector.execute('insert', { table: name, rows }),
         'POSTGRESQL:CONSTRAINT_VIOLATION',
         'CONSTRAINT_VIOLATION',
       ),
       await failure(
-        connector.execute('insert', { table: name, rows: [{ id: 1, a: canary.repeat(9) }] }),
+        use.connector.execute('insert', { table: name, rows: [{ id: 1, a: canary.repeat(9) }] }),
         'POSTGRESQL:CONSTRAINT_VIOLATION',
         'CONSTRAINT_VIOLATION',
       ),
@@ -242,7 +231,7 @@ describe('insert and upsert on a server', function () {
   });
 
   const upsert = (name: string, rows: readonly object[], more = {}) =>
-    connector.execute('upsert', { table: name, rows, conflictColumns: ['id'], ...more });
+    use.connector.execute('upsert', { table: name, rows, conflictColumns: ['id'], ...more });
 
   it('upserts: new rows come in, existing ones change', async () => {
     const name = await table('id int primary key, a text');
@@ -306,14 +295,14 @@ describe('insert and upsert on a server', function () {
   it('upserts by two columns, and rows that are all key', async () => {
     const name = await table('x int, y int, a int, primary key (x, y)');
     const input = { table: name, conflictColumns: ['y', 'x'] };
-    const first = await connector.execute('upsert', {
+    const first = await use.connector.execute('upsert', {
       ...input,
       rows: [
         { x: 1, y: 1 },
         { x: 1, y: 2 },
       ],
     });
-    const second = await connector.execute('upsert', {
+    const second = await use.connector.execute('upsert', {
       ...input,
       rows: [
         { x: 1, y: 1 },
@@ -368,7 +357,7 @@ describe('insert and upsert on a server', function () {
 
   it('P-12 writes columns named as the members of a prototype', async () => {
     const name = await table('"__proto__" int, "constructor" int, "toString" int');
-    await connector.execute('insert', {
+    await use.connector.execute('insert', {
       table: name,
       rows: [row('{"__proto__":1,"constructor":2,"toString":3}'), {}],
     });
@@ -385,14 +374,17 @@ describe('insert and upsert on a server', function () {
     it(`Q-05 stores and reads ${INJECTIONS.length} injection strings through ${operation}, equal to the byte`, async () => {
       const name = await table('id int primary key, v text');
       const rows = INJECTIONS.map((v, id) => ({ id, v }));
-      if (operation === 'insert') await connector.execute('insert', { table: name, rows });
+      if (operation === 'insert') await use.connector.execute('insert', { table: name, rows });
       else if (operation === 'upsert') await upsert(name, rows);
       else {
         const values = rows.map((_, i) => `($${i * 2 + 1}::int, $${i * 2 + 2}::text)`).join();
         const insert = `with w as (insert into ${name} values ${values} returning id, v) select * from w`;
-        await connector.execute(operation, { sql: insert, parameters: rows.flatMap(({ id, v }) => [id, v]) });
+        await use.connector.execute(operation, {
+          sql: insert,
+          parameters: rows.flatMap(({ id, v }) => [id, v]),
+        });
       }
-      const read = await connector.execute('select', {
+      const read = await use.connector.execute('select', {
         sql: `select id, v from ${name} where v = any($1) order by id`,
         parameters: [INJECTIONS],
       });

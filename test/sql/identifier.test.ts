@@ -1,10 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { startSandbox, type Sandbox } from '#sandbox/index.js';
-import { createConnector, type Connector } from '#src/index.js';
 import { quoteIdentifier, quoteLiteral, quoteTable } from '#src/sql/identifier.js';
 import { createRoleSql } from '#src/sql/role.js';
 import { failure } from '../support/failure.js';
+import { useConnector } from '../support/use-sandbox.js';
 
 const SETTINGS = 'POSTGRESQL:SETTINGS';
 const refused = (name: string) =>
@@ -67,20 +66,10 @@ describe('identifiers', () => {
 
   describe('on a server', function () {
     this.timeout(60_000);
-    let sandbox: Sandbox;
-    let connector: Connector;
-
-    before(async () => {
-      sandbox = await startSandbox();
-      connector = createConnector(sandbox.connections.secret);
-    });
-    after(async () => {
-      await connector.close();
-      await sandbox.close();
-    });
+    const use = useConnector();
 
     const execute = (sql: string, parameters: unknown[] = []) =>
-      connector.execute('execute', { sql, parameters });
+      use.connector.execute('execute', { sql, parameters });
 
     const NAMES = [
       'a"; drop table x; --',
@@ -108,16 +97,18 @@ describe('identifiers', () => {
     for (const name of NAMES) {
       it(`Q-02 reads and writes a table, a column and a schema named ${JSON.stringify(name)}`, async () => {
         const [schema, table] = [quoteIdentifier(name, 'schema'), quoteTable(name, name)];
-        await sandbox.query(`create schema ${schema}; grant all on schema ${schema} to ${sandbox.role}`);
+        await use.sandbox.query(
+          `create schema ${schema}; grant all on schema ${schema} to ${use.sandbox.role}`,
+        );
         await execute(`create table ${table} (${quoteIdentifier(name, 'column')} text primary key, v int)`);
         const input = { table: name, schema: name, returning: ['v'] };
         const row = Object.fromEntries<unknown>([
           [name, 'key'],
           ['v', 1],
         ]);
-        const inserted = await connector.execute('insert', { ...input, rows: [row] });
+        const inserted = await use.connector.execute('insert', { ...input, rows: [row] });
         expect(inserted).to.deep.include({ rows: [{ v: 1 }], affectedRows: 1 });
-        const upserted = await connector.execute('upsert', {
+        const upserted = await use.connector.execute('upsert', {
           ...input,
           rows: [
             Object.fromEntries<unknown>([
@@ -141,8 +132,8 @@ describe('identifiers', () => {
     it('Q-04 tells the table "public.users" from users in public', async () => {
       await execute('create table "public.users" (v int); ');
       await execute('create table users (v int)');
-      await connector.execute('insert', { table: 'public.users', rows: [{ v: 1 }] });
-      await connector.execute('insert', { table: 'users', schema: 'public', rows: [{ v: 2 }] });
+      await use.connector.execute('insert', { table: 'public.users', rows: [{ v: 1 }] });
+      await use.connector.execute('insert', { table: 'users', schema: 'public', rows: [{ v: 2 }] });
       const { rows } = await execute(
         'select (select v from "public.users") dotted, (select v from public.users) split',
       );
@@ -158,7 +149,9 @@ describe('identifiers', () => {
       await fc.assert(
         fc.asyncProperty(fc.uniqueArray(name, { minLength: 20, maxLength: 20 }), async (names) => {
           const columns = names.map((each) => `${quoteLiteral(each)} as ${quoteIdentifier(each, 'column')}`);
-          const { rows, fields } = await connector.execute('select', { sql: `select ${columns.join(', ')}` });
+          const { rows, fields } = await use.connector.execute('select', {
+            sql: `select ${columns.join(', ')}`,
+          });
           expect(fields.map((field) => field.name)).to.deep.equal(names);
           expect(rows).to.deep.equal([Object.fromEntries(names.map((each) => [each, each]))]);
         }),
@@ -168,9 +161,9 @@ describe('identifiers', () => {
 
     it('makes the role of an application', async () => {
       const role = "Flow 'Writer'";
-      await sandbox.addApplication({ displayName: role });
-      await sandbox.query(createRoleSql({ role }), [], { database: 'postgres' });
-      const roles = await sandbox.query('select rolcanlogin, rolsuper from pg_roles where rolname = $1', [
+      await use.sandbox.addApplication({ displayName: role });
+      await use.sandbox.query(createRoleSql({ role }), [], { database: 'postgres' });
+      const roles = await use.sandbox.query('select rolcanlogin, rolsuper from pg_roles where rolname = $1', [
         role,
       ]);
       expect(roles).to.deep.equal([{ rolcanlogin: true, rolsuper: false }]);

@@ -45,6 +45,31 @@ export function useSandbox(options: Parameters<typeof startSandbox>[0] = {}): Sa
   return inUse;
 }
 
+/** A sandbox and one connector by client secret that serves all tests of a `describe`. */
+export interface ConnectorInUse {
+  readonly sandbox: Sandbox;
+  readonly connector: Connector;
+}
+
+/** Registers hooks that start and end both; `changes` go to the connector's properties. */
+export function useConnector(changes: Record<string, string> = {}): ConnectorInUse {
+  let connector: Connector | undefined;
+  after(() => connector?.close()); // before the sandbox under it
+  const use = useSandbox();
+  before(() => {
+    connector = createConnector(use.properties(changes));
+  });
+  return {
+    get sandbox() {
+      return use.sandbox;
+    },
+    get connector() {
+      if (!connector) throw new Error('the connector is there only within tests');
+      return connector;
+    },
+  };
+}
+
 /** Asks again, turn by turn of the event loop, until `holds`; mocha's own limit ends it. */
 export async function untilTrue(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
