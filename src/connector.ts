@@ -1,10 +1,8 @@
-import { openTokenSource } from './auth/index.js';
-import type { EntraClient } from './auth/entra-client.js';
-import type { Fetch, Network } from './auth/network.js';
-import type { TokenHealth, TokenSource } from './auth/token-source.js';
+import { openTokens, type TokenParts } from './auth/index.js';
+import type { Fetch } from './auth/network.js';
+import type { TokenHealth } from './auth/token-source.js';
 import type { TokenStore } from './auth/token-store/index.js';
 import { systemClock, type Clock } from './clock.js';
-import { openSession } from './connection/login.js';
 import { Pool, type PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
 import type { Row } from './connection/rows.js';
@@ -19,7 +17,7 @@ import {
   type ResolvedSettings,
   type Settings,
 } from './settings/settings.js';
-import { testSettings, type TestOptions, type TestReport } from './test-connection.js';
+import type { TestOptions, TestReport } from './test-connection.js';
 
 /** What a host or a test may bring along; everything has a default. */
 export interface ConnectorOptions {
@@ -44,7 +42,8 @@ export interface StreamOptions extends CallOptions {
 
 /** State of a connector at this moment. */
 export interface Health {
-  readonly token: TokenHealth;
+  /** Undefined for a login by password. */
+  readonly token: TokenHealth | undefined;
   readonly pool: PoolCounts;
   /** Sessions opened since the connector was made. */
   readonly sessionsOpened: number;
@@ -56,6 +55,12 @@ export interface Connector {
   readonly settings: Settings;
   /** Sessions for hosts that own their lifetime. */
   readonly provider: ConnectionProvider;
+  /**
+   * Settles with the first session when `ConnectOnOpen` asks for one, else at once.
+   *
+   * @throws ConnectorError that the login failed with; later operations try again
+   */
+  ready(): Promise<void>;
   /** Walks through every stage of a login and reports each; never throws. */
   test(options?: TestOptions): Promise<TestReport>;
   /** Runs an operation and gives its whole result. */
@@ -86,6 +91,7 @@ export async function testConnection(
   properties: ConnectionProperties,
   options: ConnectorOptions & TestOptions = {},
 ): Promise<TestReport> {
+  const { testSettings } = await import('./test-connection.js');
   return testSettings(
     () => explainSettings(properties),
     (resolved) => assemble(resolved, options),
@@ -93,19 +99,16 @@ export async function testConnection(
   );
 }
 
-interface Parts {
+interface Parts extends TokenParts {
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
-  readonly network: Network;
-  readonly entra: EntraClient;
-  readonly tokens: TokenSource;
 }
 
 function assemble({ settings, notes }: ResolvedSettings, options: ConnectorOptions): Parts {
   const clock = options.clock ?? systemClock;
   const diagnostics = createDiagnostics(options.logger);
   for (const { text } of notes) diagnostics.report('settings.warning', { text });
-  return { clock, diagnostics, ...openTokenSource(settings, { ...options, clock, diagnostics }) };
+  return { clock, diagnostics, ...openTokens(settings, { ...options, clock, diagnostics }) };
 }
 
 const CLOSE_GRACE_MS = 5_000;
@@ -118,6 +121,7 @@ class WiredConnector implements Connector {
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
   readonly #pool: Pool<PgSession>;
+  readonly #opened: Promise<void>;
   #sessionsOpened = 0;
   #closed: Promise<void> | undefined;
 
@@ -128,6 +132,8 @@ class WiredConnector implements Connector {
     this.#parts = parts;
     this.#options = options;
     const open = async (signal?: AbortSignal): Promise<PgSession> => {
+      // The driver is loaded by the first session, not by whoever lists what the connector can do.
+      const { openSession } = await import('./connection/login.js');
       const session = await openSession({ settings, ...parts }, signal);
       this.#sessionsOpened += 1;
       return session;
@@ -141,9 +147,21 @@ class WiredConnector implements Connector {
         parts.diagnostics.report('session.closed', { id, reason });
       },
     });
+    this.#opened = settings.connectOnOpen ? this.#pool.use(() => Promise.resolve()) : Promise.resolve();
+    // Whoever asks ready() hears of a failure; so does the log.
+    this.#opened.catch(() => undefined);
   }
 
-  test(options: TestOptions = {}): Promise<TestReport> {
+  async ready(): Promise<void> {
+    try {
+      await this.#opened;
+    } catch (error) {
+      throw asConnectorError(error);
+    }
+  }
+
+  async test(options: TestOptions = {}): Promise<TestReport> {
+    const { testSettings } = await import('./test-connection.js');
     return testSettings(
       () => this.#resolved,
       (resolved) => assemble(resolved, this.#options),
@@ -155,7 +173,11 @@ class WiredConnector implements Connector {
     const watch = this.#watch(operation, signal);
     try {
       const planned = planOperation(operation, input);
-      const result = await this.#pool.use((session) => runOperation(session, planned, { signal }), signal);
+      const { maxRows } = this.settings;
+      const result = await this.#pool.use(
+        (session) => runOperation(session, planned, { signal, maxRows }),
+        signal,
+      );
       watch.completed(result.rows.length, result.affectedRows);
       return result;
     } catch (error) {
@@ -191,7 +213,7 @@ class WiredConnector implements Connector {
 
   health(): Health {
     return {
-      token: this.#parts.tokens.health(),
+      token: this.#parts.tokens?.health(),
       pool: this.#pool.counts(),
       sessionsOpened: this.#sessionsOpened,
     };
@@ -203,7 +225,7 @@ class WiredConnector implements Connector {
   }
 
   async #close(): Promise<void> {
-    this.#parts.tokens.close();
+    this.#parts.tokens?.close();
     await this.#pool.close(CLOSE_GRACE_MS);
     await this.#parts.network.close();
   }
@@ -247,5 +269,9 @@ export function tokenPassword(
   options: ConnectorOptions = {},
 ): () => Promise<string> {
   const { tokens } = assemble(explainSettings(properties), options);
+  if (!tokens) {
+    const problems = 'AuthScheme Password has no token; choose a scheme that has one.';
+    throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties: ['AuthScheme'] });
+  }
   return async () => (await tokens.get()).value.reveal();
 }

@@ -23,6 +23,17 @@ export const EVENTS = {
     level: 'info',
     text: 'authority {host} failed ({code}); next attempt in {delayMs} ms',
   },
+  'credential.kept': {
+    level: 'warn',
+    text: '{property} cannot be read anew, the credential in use stays: {code} {message}',
+  },
+  'credential.fallback': { level: 'warn', text: '{property} was refused ({code}); {used} is in use' },
+  'credential.expires': { level: 'warn', text: '{property} expires on {date}, in {daysLeft} days' },
+  'clock.corrected': {
+    level: 'warn',
+    text: 'the clock of this machine is {seconds} s from that of {host}; assertions are signed for its time',
+  },
+  'token.strange': { level: 'warn', text: '{text}' },
   'certificate.loaded': { level: 'info', text: 'certificate {subject} loaded, valid until {validTo}' },
   'session.opened': { level: 'debug', text: 'session {id} opened as {user} ({ms} ms)' },
   'session.closed': { level: 'debug', text: 'session {id} closed: {reason}' },

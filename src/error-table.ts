@@ -158,8 +158,14 @@ export const ERRORS = {
   PROPERTIES_CONFLICT: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
-    message: '{problem}',
-    cure: 'Keep one of them.',
+    message: '{problems}',
+    cure: 'Keep what you mean and remove the other.',
+  },
+  PROPERTY_UNSUPPORTED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'This connector cannot do what is asked: {problems}',
+    cure: 'Remove or change the named properties; "pg-entra properties" lists those that are supported.',
   },
   STORED_SECRET_WITHHELD: {
     type: 'POSTGRESQL:SETTINGS',
@@ -277,11 +283,53 @@ export const ERRORS = {
     message: 'Microsoft Entra ID does not know the tenant "{tenant}".',
     cure: 'Set AzureTenant to the directory (tenant) id, or to one of its verified domain names; check that the authority is of the right cloud.',
   },
+  TENANT_IN_OTHER_CLOUD: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The tenant "{tenant}" is served by {host}, which is not the cloud {environment}.',
+    cure: 'Set AzureEnvironment to AUTO, or to the cloud of the tenant.',
+  },
   APPLICATION_NOT_FOUND: {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: false,
     message: 'The tenant "{tenant}" has no application with the id "{clientId}".',
     cure: 'Set OAuthClientId to the application (client) id of the app registration, and AzureTenant to its tenant.',
+  },
+  APPLICATION_DISABLED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The application "{clientId}" is disabled in the tenant "{tenant}".',
+    cure: 'Ask an administrator to enable the enterprise application.',
+  },
+  APPLICATION_NOT_ASSIGNED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The application "{clientId}" is not assigned to the resource it asks for ({aadsts}).',
+    cure: 'Ask an administrator to assign the application, or to turn "assignment required" off.',
+  },
+  CONSENT_MISSING: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'No administrator has consented to what the application "{clientId}" asks for ({aadsts}).',
+    cure: 'Leave Scope empty: Azure Database for PostgreSQL needs no consent. Otherwise ask an administrator for it.',
+  },
+  CLIENT_REFUSED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The token endpoint at {host} did not accept the client "{clientId}" ({oauthError}).',
+    cure: 'Check OAuthClientId and its secret or certificate, and OAuthPasswordGrantMode (BASIC or POST).',
+  },
+  FEDERATED_CREDENTIAL_NOT_FOUND: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'No federated credential of the application "{clientId}" fits the assertion ({aadsts}).',
+    cure: 'Compare issuer, subject and audience of the federated credential with the token in OAuthClientAssertion.',
+  },
+  TOKEN_EXPIRED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The supplied token expired on {expiredAt}, and nothing is there to renew it with.',
+    cure: 'Set a new OAuthAccessToken, or let the connector obtain tokens itself: InitiateOAuth=GETANDREFRESH with OAuthClientSecret or OAuthJWTCert.',
   },
   WRONG_CLIENT_SECRET: {
     type: 'POSTGRESQL:AUTHENTICATION',
@@ -325,6 +373,12 @@ export const ERRORS = {
     retryable: false,
     message: 'The authority received no client secret and no assertion.',
     cure: 'Set OAuthClientSecret or OAuthJWTCert.',
+  },
+  RESOURCE_DISABLED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The resource of the scope "{scope}" is disabled in the tenant "{tenant}".',
+    cure: 'Ask an administrator to enable the enterprise application of that resource.',
   },
   RESOURCE_NOT_FOUND: {
     type: 'POSTGRESQL:AUTHENTICATION',
@@ -480,6 +534,19 @@ export const ERRORS = {
     retryable: false,
     message: 'The server answered the login with {method}, so the token was not sent: {meaning}.',
     cure: 'Turn Microsoft Entra authentication on at the server and create the role with pgaadauth_create_principal ("pg-entra role-sql" prints the statement); check User.',
+  },
+  PASSWORD_LOGIN_NOT_OFFERED: {
+    type: 'POSTGRESQL:INVALID_CREDENTIALS',
+    retryable: false,
+    message:
+      'The server answered the login with {method}, so the password was not given: {meaning}. RequireAuth asks for {required}.',
+    cure: 'Let the server ask for scram-sha-256 (pg_hba.conf). If it cannot, name the weaker way in RequireAuth; a cleartext password needs SSLMode=verify-full.',
+  },
+  PASSWORD_REFUSED: {
+    type: 'POSTGRESQL:INVALID_CREDENTIALS',
+    retryable: false,
+    message: 'The server refused the password of "{user}": {serverMessage}',
+    cure: 'Check User and Password.',
   },
   LOGIN_REFUSED: {
     type: 'POSTGRESQL:INVALID_CREDENTIALS',

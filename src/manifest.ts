@@ -1,7 +1,8 @@
 import { ERROR_TYPES, ERRORS } from './error-table.js';
 import { OPERATIONS } from './operations/index.js';
 import { RESULT } from './operations/schemas.js';
-import { PROPERTIES, PROPERTY_GROUPS, type Property, type PropertyCondition } from './settings/properties.js';
+import { PROPERTIES, type Property } from './settings/properties.js';
+import { isActive, PROPERTY_GROUPS, type PropertyCondition } from './settings/property.js';
 
 /** `connector.json`: a valid Airbyte ConnectorSpecification with our own members beside it. */
 export type Manifest = ReturnType<typeof manifest>;
@@ -49,7 +50,7 @@ export function renderManifest(): string {
 }
 
 function connectionSpecification() {
-  const properties: readonly Property[] = PROPERTIES;
+  const properties = (PROPERTIES as readonly Property[]).filter(isActive);
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'PostgreSQL with Microsoft Entra ID',
@@ -59,7 +60,9 @@ function connectionSpecification() {
       properties.map((property, order) => [property.name, schemaOf(property, order)]),
     ),
     allOf: conditionalRequirements(properties),
-    groups: Object.entries(PROPERTY_GROUPS).map(([id, title]) => ({ id, title })),
+    groups: Object.entries(PROPERTY_GROUPS)
+      .filter(([id]) => properties.some(({ group }) => group === id))
+      .map(([id, title]) => ({ id, title })),
   };
 }
 
@@ -77,8 +80,8 @@ function schemaOf(property: Property, order: number): Readonly<Record<string, un
     ...(unit !== undefined && { 'x-unit': unit }),
     ...(derived !== undefined && { 'x-derived': derived }),
     ...(aliases && { 'x-aliases': aliases }),
-    ...(property.kind === 'pem' && { 'x-kind': 'pem' }),
-    ...(visibleWhen && { 'x-visibleWhen': { [visibleWhen.property]: visibleWhen.in } }),
+    ...(['pem', 'store', 'list'].includes(property.kind) && { 'x-kind': property.kind }),
+    ...(visibleWhen && { 'x-visibleWhen': visibleWhen }),
   };
 }
 
@@ -92,11 +95,16 @@ function typeOf({ kind, default: value }: Property): Readonly<Record<string, unk
 function conditionalRequirements(properties: readonly Property[]): Readonly<Record<string, unknown>>[] {
   return properties.flatMap(({ name, required, instead }) => {
     if (typeof required !== 'object') return [];
-    const given = [name, instead].flatMap((one) => (one === undefined ? [] : [{ required: [one] }]));
+    const given = [name, ...(instead ?? [])].map((one) => ({ required: [one] }));
     return [{ if: schemaOfCondition(required), then: given.length === 1 ? given[0] : { anyOf: given } }];
   });
 }
 
-function schemaOfCondition({ property, in: values }: PropertyCondition): Readonly<Record<string, unknown>> {
-  return { properties: { [property]: { enum: values } }, required: [property] };
+// An absent InitiateOAuth means GETANDREFRESH; any other decider that is absent decides nothing.
+function schemaOfCondition(condition: PropertyCondition): Readonly<Record<string, unknown>> {
+  const deciders = Object.keys(condition);
+  return {
+    properties: Object.fromEntries(deciders.map((name) => [name, { enum: condition[name] }])),
+    required: deciders.filter((name) => !condition[name]?.includes('GETANDREFRESH')),
+  };
 }

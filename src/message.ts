@@ -7,10 +7,12 @@ export interface Message {
   readonly attributes: {
     readonly affectedRows: number;
     readonly fields: readonly Field[];
+    /** There were more rows than `MaxRows` allows. */
+    readonly truncated?: true;
   };
 }
 
 /** `result` as a message. */
-export function messageOf({ rows, fields, affectedRows }: Result): Message {
-  return { payload: rows, attributes: { affectedRows, fields } };
+export function messageOf({ rows, fields, affectedRows, truncated }: Result): Message {
+  return { payload: rows, attributes: { affectedRows, fields, ...(truncated && { truncated }) } };
 }

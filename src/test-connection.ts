@@ -1,7 +1,5 @@
 import type { AccessToken } from './auth/access-token.js';
-import type { Credential } from './auth/credential.js';
-import type { EntraClient } from './auth/entra-client.js';
-import type { Network } from './auth/network.js';
+import type { TokenParts } from './auth/index.js';
 import { startBudget, type Clock } from './clock.js';
 import { logIn } from './connection/login.js';
 import type { Session } from './connection/session.js';
@@ -54,10 +52,8 @@ export interface TestOptions {
 }
 
 /** What the stages work with. */
-export interface TestParts {
+export interface TestParts extends TokenParts {
   readonly clock: Clock;
-  readonly network: Network;
-  readonly entra: EntraClient;
 }
 
 /**
@@ -79,10 +75,12 @@ export async function testSettings(
   const parts = assemble(resolved);
   walk.clock = parts.clock;
   try {
-    const token = await walkToToken(walk, resolved.settings, parts, options);
-    if (token && options.tokenOnly !== true)
+    const token = parts.tokens && (await walkToToken(walk, parts, options));
+    const isProved = !parts.tokens || token !== undefined;
+    if (isProved && options.tokenOnly !== true)
       await walkToDatabase(walk, resolved.settings, parts, token, options);
   } finally {
+    parts.tokens?.close();
     await parts.network.close();
   }
   return walk.report();
@@ -90,21 +88,16 @@ export async function testSettings(
 
 async function walkToToken(
   walk: Walk,
-  settings: Settings,
-  { entra }: TestParts,
+  { client, tokens }: TestParts,
   { signal }: TestOptions,
 ): Promise<AccessToken | undefined> {
-  if (settings.identity.credential.kind === 'certificate') {
-    await walk.step('certificate', async () => ({
-      detail: certificateDetail(await entra.loadCredential(signal)),
-    }));
-  }
-  await walk.step('discovery', async () => {
-    const { tenantId, origin, cloud } = await entra.discover(signal);
-    return { detail: { tenantId, authority: origin, ...(cloud !== undefined && { cloud }) } };
-  });
+  const check = client?.checkCredential;
+  if (check) await walk.step('certificate', async () => ({ detail: await check(signal) }));
+  const discover = client?.discover;
+  if (discover) await walk.step('discovery', async () => ({ detail: await discover(signal) }));
   const token = await walk.step('token', async () => {
-    const value = await entra.requestToken(signal);
+    const value = client ? (await client.requestToken(signal)).token : await tokens?.get(signal);
+    if (!value) return {};
     return { value, detail: { lifetimeSeconds: Math.round(value.lifetimeMs / 1_000) } };
   });
   if (token) await walk.step('token-claims', () => Promise.resolve({ detail: { ...token.claims } }));
@@ -115,7 +108,7 @@ async function walkToDatabase(
   walk: Walk,
   settings: Settings,
   { clock }: TestParts,
-  token: AccessToken,
+  token: AccessToken | undefined,
   { signal }: TestOptions,
 ): Promise<void> {
   const { server, timeoutMs } = settings;
@@ -124,33 +117,24 @@ async function walkToDatabase(
     const value = await openTcp(server, wait);
     return { value, detail: { address: value.remoteAddress, port: value.remotePort } };
   });
-  const tls = await walk.step('tls', async () => {
-    if (!tcp) return {};
-    const value = await startTls(tcp, server, wait);
-    const { subject, valid_to: validTo } = value.getPeerCertificate();
-    return { value, detail: { protocol: value.getProtocol(), certificate: subject.CN, validTo } };
-  });
+  const tls =
+    server.tls.mode === 'disable'
+      ? undefined
+      : await walk.step('tls', async () => {
+          if (!tcp) return {};
+          const value = await startTls(tcp, server, wait);
+          const { subject, valid_to: validTo } = value.getPeerCertificate();
+          return { value, detail: { protocol: value.getProtocol(), certificate: subject.CN, validTo } };
+        });
   const session = await walk.step('login', async () => {
-    if (!tls) return {};
-    const value = await logIn(tls, token, settings, wait);
+    const socket = tls ?? tcp;
+    if (!socket) return {};
+    const value = await logIn(socket, token, settings, wait);
     return { value, detail: { backend: value.id } };
   });
   if (!session) return;
   await walk.step('privileges', async () => ({ detail: await privilegesOf(session, signal) }));
   await session.close();
-}
-
-function certificateDetail(credential: Credential): Readonly<Record<string, unknown>> {
-  if (credential.kind === 'secret') return {};
-  const { certificate, thumbprintSha1, thumbprintSha256, chain } = credential.entry;
-  const { subject, validTo } = certificate;
-  return {
-    subject: subject.replaceAll('\n', ', '),
-    validTo,
-    thumbprintSha1,
-    thumbprintSha256,
-    chainLength: chain.length,
-  };
 }
 
 const PRIVILEGES = `

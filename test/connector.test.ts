@@ -42,7 +42,7 @@ describe('connector', function () {
     await Promise.all(Array.from({ length: 40 }, () => connector.execute('select', { sql: 'select 1' })));
     const { token, pool, sessionsOpened } = connector.health();
     expect(token).to.include({ state: 'valid', obtained: 1, failed: 0 });
-    expect(token.expiresInSeconds).to.be.within(3_590, 3_599);
+    expect(token?.expiresInSeconds).to.be.within(3_590, 3_599);
     expect(pool).to.include({ inUse: 0, waiting: 0 });
     expect(sessionsOpened).to.be.at.most(10);
   });
@@ -61,7 +61,7 @@ describe('connector', function () {
       'POSTGRESQL:AUTHENTICATION',
       'TOKEN_REQUEST_REFUSED',
     );
-    expect(connector.health().token.failure?.code).to.equal('TOKEN_REQUEST_REFUSED');
+    expect(connector.health().token?.failure?.code).to.equal('TOKEN_REQUEST_REFUSED');
     await untilTrue(async () => {
       const result = await connector.execute('select', { sql: 'select 1' }).catch(() => undefined);
       return result?.rows.length === 1;

@@ -1,10 +1,11 @@
-import { decodeJwt } from 'jose';
 import type { Clock } from '../clock.js';
 import { ConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
+import { foreignResource, isDatabase } from './cloud.js';
 
 /** Claims of an access token that are fit for diagnostics; never used to authorise anything. */
 export interface TokenClaims {
+  /** One name, or several separated by blanks. */
   readonly audience?: string;
   readonly issuer?: string;
   readonly tenantId?: string;
@@ -42,8 +43,14 @@ export interface TokenAnswer {
 
 /** Who the token must be for. */
 export interface TokenPurpose {
-  readonly scope: string;
-  readonly tenantId: string;
+  /** Resource that was asked for; undefined where the provider was not told one. */
+  readonly resource: string | undefined;
+  /** The one audience that is right, where the user names it. */
+  readonly audience: string | undefined;
+  /** Directory that must have issued it; undefined where there is none to check. */
+  readonly tenantId: string | undefined;
+  /** Told what looks strange and is no reason to refuse. */
+  readonly warn: (text: string) => void;
 }
 
 /**
@@ -60,9 +67,19 @@ export function receiveToken(answer: TokenAnswer, purpose: TokenPurpose, clock: 
     answer.expiresInSeconds * 1_000,
     claimedLifeMs(claims, answer.sentAtMs ?? clock.wallMs()),
   );
+  return tokenOf(new Secret(answer.accessToken), claims, lifetimeMs, clock);
+}
+
+/** A token whose life of `lifetimeMs` begins now. */
+export function tokenOf(
+  value: Secret,
+  claims: TokenClaims | undefined,
+  lifetimeMs: number,
+  clock: Clock,
+): AccessToken {
   const obtainedAtMs = clock.steadyMs();
   return {
-    value: new Secret(answer.accessToken),
+    value,
     claims,
     lifetimeMs,
     obtainedAtMs,
@@ -71,10 +88,27 @@ export function receiveToken(answer: TokenAnswer, purpose: TokenPurpose, clock: 
   };
 }
 
+const LONGEST_TOKEN = 65_536;
+
+/**
+ * Whether `text` can be a bearer token: printable ASCII without blanks (RFC 6750 section 2.1 has
+ * fewer, opaque ones have more), at most 64 KiB. Control characters would end a field of the login.
+ */
+export function isBearerToken(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= LONGEST_TOKEN && /^[\x21-\x7e]+$/.test(text);
+}
+
+const LARGEST_CLAIMS = 32_768;
+
 /** Claims of `token` without verifying it, or undefined when it is no readable JWT. */
-function readClaims(token: string): TokenClaims | undefined {
+export function readClaims(token: string): TokenClaims | undefined {
+  const parts = token.split('.');
+  const payload = parts[1] ?? '';
+  if (parts.length !== 3 || payload === '' || payload.length > LARGEST_CLAIMS) return undefined;
   try {
-    return claimsOf(decodeJwt(token));
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    const isObject = typeof claims === 'object' && claims !== null && !Array.isArray(claims);
+    return isObject ? claimsOf(claims as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }
@@ -86,16 +120,22 @@ function claimsOf(payload: Readonly<Record<string, unknown>>): TokenClaims {
   const number = (name: string): number | undefined =>
     Number.isFinite(payload[name]) ? Number(payload[name]) : undefined;
   const claims = {
-    audience: text('aud'),
+    audience: audienceIn(payload['aud']),
     issuer: text('iss'),
     tenantId: text('tid'),
     objectId: text('oid'),
     applicationId: text('appid') ?? text('azp'),
-    tokenId: text('uti'),
+    tokenId: text('uti') ?? text('jti'),
     expiresAt: number('exp'),
     issuedAt: number('iat'),
   };
   return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
+}
+
+// RFC 7519 section 4.1.3: one text, or several.
+function audienceIn(aud: unknown): string | undefined {
+  const names = [aud].flat().filter((name) => typeof name === 'string');
+  return names.length === 0 ? undefined : names.join(' ');
 }
 
 // iat is no beginning of a life: Entra sets it some minutes back.
@@ -103,16 +143,35 @@ function claimedLifeMs({ expiresAt }: TokenClaims = {}, sentAtMs: number): numbe
   return expiresAt === undefined ? Infinity : Math.max(1_000, expiresAt * 1_000 - sentAtMs);
 }
 
-function requirePurpose(claims: TokenClaims, { scope, tenantId }: TokenPurpose): void {
-  const resource = scope.replace(/\/?\.default$/, '');
-  const { audience } = claims;
-  // A v2.0 token names its resource by application id, which cannot be compared with the scope.
-  const comparable = audience !== undefined && audience.includes('://');
-  if (comparable && audience.replace(/\/$/, '') !== resource)
-    throw notFor(`its audience is ${audience}, not ${resource}`);
-  if (claims.tenantId !== undefined && claims.tenantId.toLowerCase() !== tenantId) {
+function requirePurpose(claims: TokenClaims, { resource, audience, tenantId, warn }: TokenPurpose): void {
+  const problem = audienceProblem(claims.audience, resource, audience);
+  if (problem?.certain) throw notFor(problem.text);
+  if (problem) warn(`The token may be meant for something else: ${problem.text}.`);
+  if (tenantId !== undefined && claims.tenantId !== undefined && claims.tenantId.toLowerCase() !== tenantId) {
     throw notFor(`it was issued by the tenant ${claims.tenantId}, not ${tenantId}`);
   }
+}
+
+function audienceProblem(
+  claimed: string | undefined,
+  resource: string | undefined,
+  wanted: string | undefined,
+): { text: string; certain: boolean } | undefined {
+  if (claimed === undefined) return undefined;
+  const names = claimed.split(' ').map(withoutSlash);
+  if (wanted !== undefined) {
+    if (names.includes(withoutSlash(wanted))) return undefined;
+    return { text: `its audience is ${claimed}, not ${wanted}`, certain: true };
+  }
+  if (resource === undefined) return undefined;
+  if (names.some((name) => name === withoutSlash(resource) || isDatabase(name, resource))) return undefined;
+  const foreign = names.map(foreignResource).find((known) => known !== undefined);
+  const kind = foreign === undefined ? '' : ` (${foreign})`;
+  return { text: `its audience is ${claimed}${kind}, not ${resource}`, certain: foreign !== undefined };
+}
+
+function withoutSlash(text: string): string {
+  return text.replace(/\/$/, '').toLowerCase();
 }
 
 function notFor(problem: string): ConnectorError {

@@ -1,5 +1,5 @@
 import { ConnectorError } from '../errors.js';
-import { cloudAt, CLOUDS, cloudOfInstance, type CloudName } from './cloud.js';
+import { cloudAt, cloudOfInstance, type CloudName } from './cloud.js';
 import { outageOf, parseObject } from './entra-answer.js';
 import type { AuthorityAnswer } from './network.js';
 
@@ -42,7 +42,22 @@ export function judgeDiscovery(
   tenant: string,
   wallMs: number,
 ): Discovered {
-  const document = readDocument(answer, tenant, wallMs);
+  return judge(readDocument(answer, tenant, wallMs), answer.body, origin, tenant);
+}
+
+/** {@link judgeDiscovery} for a document that was received before. */
+export function judgeDocument(text: string, origin: string, tenant: string): Discovered {
+  const document = parseObject(text);
+  if (!document) throw failed('it is no JSON object');
+  return judge(document, text, origin, tenant);
+}
+
+function judge(
+  document: Readonly<Record<string, unknown>>,
+  text: string,
+  origin: string,
+  tenant: string,
+): Discovered {
   const issuer = requiredUrl(document, 'issuer');
   const tokenEndpoint = requiredUrl(document, 'token_endpoint');
   const others = ['authorization_endpoint', 'jwks_uri'].map((name) => requiredUrl(document, name));
@@ -56,14 +71,9 @@ export function judgeDiscovery(
     issuer: issuer.href,
     tokenEndpoint: tokenEndpoint.href,
     cloud: cloudAt(host) ?? cloudOfInstance(document['cloud_instance_name']),
-    document: answer.body,
+    document: text,
   };
   return { authority };
-}
-
-/** Scope of Azure Database for PostgreSQL in the cloud of `authority`; the public one where it names none. */
-export function databaseScope(authority: Authority): string {
-  return CLOUDS[authority.cloud ?? 'GLOBAL'].scope;
 }
 
 function readDocument(

@@ -1,5 +1,5 @@
 import { ConnectorError, type ErrorCode, type ErrorContext } from '../errors.js';
-import type { TokenAnswer } from './access-token.js';
+import { isBearerToken, type TokenAnswer } from './access-token.js';
 import type { AuthorityAnswer } from './network.js';
 import { retryAfterMs } from './retry.js';
 
@@ -10,6 +10,8 @@ export interface TokenRequestFacts {
   readonly scope: string;
   /** SHA-256 thumbprint of the certificate in use, upper-case hexadecimal; '' with a secret. */
   readonly thumbprint: string;
+  /** What the request was marked with, for answers that name none. */
+  readonly correlationId: string;
 }
 
 /**
@@ -17,22 +19,44 @@ export interface TokenRequestFacts {
  * decided by the HTTP status, since Microsoft reserves the right to change numbers.
  */
 const AADSTS: Readonly<Record<number, ErrorCode>> = {
+  50059: 'TENANT_NOT_FOUND',
   90002: 'TENANT_NOT_FOUND',
+  90019: 'TENANT_NOT_FOUND',
+  900021: 'TENANT_NOT_FOUND',
   900023: 'TENANT_NOT_FOUND',
+  70001: 'APPLICATION_NOT_FOUND',
   700016: 'APPLICATION_NOT_FOUND',
   7000229: 'APPLICATION_NOT_FOUND',
+  7000112: 'APPLICATION_DISABLED',
+  50105: 'APPLICATION_NOT_ASSIGNED',
+  501051: 'APPLICATION_NOT_ASSIGNED',
+  65001: 'CONSENT_MISSING',
+  650056: 'CONSENT_MISSING',
+  70002: 'WRONG_CLIENT_SECRET',
   7000215: 'WRONG_CLIENT_SECRET',
   7000222: 'CLIENT_SECRET_EXPIRED',
   7000218: 'CLIENT_CREDENTIAL_MISSING',
   700027: 'CERTIFICATE_NOT_REGISTERED',
+  700030: 'CERTIFICATE_NOT_REGISTERED',
   1000502: 'CERTIFICATE_REJECTED',
   700024: 'CLIENT_ASSERTION_TIME',
-  700023: 'CLIENT_ASSERTION_REFUSED',
+  50012: 'CLIENT_ASSERTION_REFUSED',
+  50013: 'CLIENT_ASSERTION_REFUSED',
+  50027: 'CLIENT_ASSERTION_REFUSED',
   700021: 'CLIENT_ASSERTION_REFUSED',
+  700023: 'CLIENT_ASSERTION_REFUSED',
+  70021: 'FEDERATED_CREDENTIAL_NOT_FOUND',
+  700211: 'FEDERATED_CREDENTIAL_NOT_FOUND',
+  700212: 'FEDERATED_CREDENTIAL_NOT_FOUND',
+  700213: 'FEDERATED_CREDENTIAL_NOT_FOUND',
+  50001: 'RESOURCE_NOT_FOUND',
   500011: 'RESOURCE_NOT_FOUND',
-  1002012: 'SCOPE_INVALID',
+  650057: 'RESOURCE_NOT_FOUND',
+  500014: 'RESOURCE_DISABLED',
   70011: 'SCOPE_INVALID',
+  1002012: 'SCOPE_INVALID',
   53003: 'CONDITIONAL_ACCESS_BLOCKED',
+  530035: 'CONDITIONAL_ACCESS_BLOCKED',
 };
 
 /**
@@ -86,7 +110,7 @@ function refusal(
     oauthError,
     aadsts,
     correlationId:
-      typeof body['correlation_id'] === 'string' ? body['correlation_id'].slice(0, 64) : undefined,
+      typeof body['correlation_id'] === 'string' ? body['correlation_id'].slice(0, 64) : facts.correlationId,
   };
   const outage = outageOf(answer, wallMs, context);
   if (outage) return outage;
@@ -101,6 +125,7 @@ function refusal(
   // One record serves every row: a row takes the details that its words name.
   const details = {
     ...facts,
+    host,
     oauthError: oauthError ?? 'no error code',
     aadsts: aadsts === undefined ? 'no AADSTS number' : `AADSTS${String(aadsts)}`,
     localTime: new Date(wallMs).toISOString(),
@@ -132,17 +157,13 @@ function numberInText(description: unknown): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-const LONGEST_TOKEN = 65_536;
 const SHORT_LIFE_SECONDS = 300;
 const LONGEST_LIFE_SECONDS = 86_400;
 
-// Printable ASCII without blanks: what a bearer token may consist of (RFC 6750 section 2.1), with
-// room for opaque ones. Control characters would end a field of the login.
 function accessTokenOf(body: Readonly<Record<string, unknown>>): string {
   const { access_token: token, token_type: type } = body as { access_token?: unknown; token_type?: unknown };
   if (typeof token !== 'string' || token === '') throw malformed('access_token is missing');
-  if (token.length > LONGEST_TOKEN || !/^[\x21-\x7e]+$/.test(token))
-    throw malformed('access_token is no bearer token');
+  if (!isBearerToken(token)) throw malformed('access_token is no bearer token');
   if (typeof type !== 'string' || type.toLowerCase() !== 'bearer')
     throw malformed('token_type is not Bearer');
   return token;

@@ -1,29 +1,24 @@
+import { randomUUID } from 'node:crypto';
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
-import { aborted, deadline, startBudget, type Budget, type Clock } from '../clock.js';
+import { startBudget, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, isConnectorError } from '../errors.js';
-import type { CredentialSettings, Settings } from '../settings/settings.js';
+import { ConnectorError, isConnectorError, type ConnectorError as Failure } from '../errors.js';
+import type { EntraIdentity } from '../settings/settings.js';
 import { receiveToken, type AccessToken } from './access-token.js';
-import { loadCredential, signAssertion, type Credential } from './credential.js';
-import { databaseScope, discoveryUrl, judgeDiscovery, type Authority } from './discovery.js';
+import { AuthorityFinder } from './authority-finder.js';
+import { signAssertion } from './client-assertion.js';
+import { CLOUDS } from './cloud.js';
+import { CredentialSource, type Credential } from './credential-source.js';
+import type { Authority } from './discovery.js';
 import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
-import type { Network } from './network.js';
+import type { AuthorityAnswer, Network } from './network.js';
 import { withRetries } from './retry.js';
+import type { TokenClient } from './token-client.js';
 
 type Msal = typeof import('@azure/msal-node');
 
-/** Obtains tokens of one identity from Microsoft Entra ID by client credentials (RFC 6749 section 4.4). */
-export interface EntraClient {
-  /** Reads and checks the credential; no network. Throws what {@link loadCredential} throws. */
-  loadCredential(signal?: AbortSignal): Promise<Credential>;
-  /** The authority of the tenant, from the network at most once a day. */
-  discover(signal?: AbortSignal): Promise<Authority>;
-  /** A new token. Discovers the authority first where needed; one token request unless it must be retried. */
-  requestToken(signal?: AbortSignal): Promise<AccessToken>;
-}
-
-export interface EntraClientOptions {
-  readonly identity: Settings['identity'];
+/** What a client of any token endpoint works with. */
+export interface TokenClientContext {
   /** What one call may take, all its requests and retries together, in milliseconds; 0 = no limit. */
   readonly timeoutMs: number;
   readonly network: Network;
@@ -31,174 +26,237 @@ export interface EntraClientOptions {
   readonly diagnostics: Diagnostics;
 }
 
-const DISCOVERY_LIFE_MS = 24 * 3_600_000;
-
-export function createEntraClient(options: EntraClientOptions): EntraClient {
-  const { identity, clock, timeoutMs, diagnostics } = options;
-  let discovered: { authority: Authority; until: number } | undefined;
-
-  const attemptOf = (signal: AbortSignal | undefined): Attempt => ({
-    ...options,
-    budget: startBudget(clock, timeoutMs),
-    signal,
-  });
-
-  const discover = async (attempt: Attempt): Promise<Authority> => {
-    if (discovered && clock.steadyMs() < discovered.until) return discovered.authority;
-    const startedAt = clock.steadyMs();
-    try {
-      const authority = await retrying(attempt, () => fetchAuthority(attempt));
-      discovered = { authority, until: clock.steadyMs() + DISCOVERY_LIFE_MS };
-      diagnostics.report('discovery.completed', {
-        tenantId: authority.tenantId,
-        host: authority.host,
-        ms: Math.round(clock.steadyMs() - startedAt),
-      });
-      return authority;
-    } catch (error) {
-      // A document that was good yesterday serves through an outage of the authority.
-      if (discovered && isConnectorError(error) && error.retryable) return discovered.authority;
-      throw error;
-    }
-  };
-
-  return {
-    loadCredential: (signal) => loadInTime(identity.credential, attemptOf(signal)),
-    discover: (signal) => discover(attemptOf(signal)),
-    async requestToken(signal) {
-      const attempt = attemptOf(signal);
-      const credential = await loadInTime(identity.credential, attempt);
-      const authority = await discover(attempt);
-      return retrying(attempt, () => exchangeToken(attempt, authority, credential));
-    },
-  };
+/**
+ * Tokens of an application from Microsoft Entra ID by client credentials (RFC 6749 section 4.4):
+ * one token request unless it must be retried.
+ */
+export function createEntraClient(identity: EntraIdentity, context: TokenClientContext): TokenClient {
+  return new EntraClient(identity, context);
 }
 
-/** One request of a caller, with everything that its steps share. */
-interface Attempt extends EntraClientOptions {
+/** One call, with everything that its steps share. */
+interface Attempt {
   readonly budget: Budget;
   readonly signal: AbortSignal | undefined;
 }
 
-function retrying<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
-  const { identity, diagnostics } = attempt;
-  const onRetry = ({ code }: ConnectorError, delayMs: number): void => {
-    diagnostics.report('authority.retry', { host: new URL(identity.authority).host, code, delayMs });
-  };
-  return withRetries({ ...attempt, onRetry }, work);
-}
+const LONGEST_CORRECTION_MS = 3_600_000;
 
-// Deriving the key of a store takes as long as the store says: the caller waits no longer than its limit.
-async function loadInTime(
-  settings: CredentialSettings,
-  { clock, budget, signal }: Attempt,
-): Promise<Credential> {
-  const problem = `opening it took longer than ${String(budget.totalMs)} ms`;
-  const limit = deadline(
-    clock,
-    budget.remainingMs(),
-    () => new ConnectorError('CERTIFICATE_UNREADABLE', { problem }),
-    signal,
-  );
-  try {
-    limit.signal.throwIfAborted();
-    return await Promise.race([loadCredential(settings, clock), aborted(limit.signal)]);
-  } finally {
-    limit.dispose();
+class EntraClient implements TokenClient {
+  readonly #identity: EntraIdentity;
+  readonly #context: TokenClientContext;
+  readonly #credentials: CredentialSource;
+  readonly #finder: AuthorityFinder;
+  readonly checkCredential: TokenClient['checkCredential'];
+  /** Milliseconds by which the authority's clock is ahead of ours, since it refused our time. */
+  #offsetMs = 0;
+
+  constructor(identity: EntraIdentity, context: TokenClientContext) {
+    this.#identity = identity;
+    this.#context = context;
+    this.#credentials = new CredentialSource(identity.credential, context);
+    this.#finder = new AuthorityFinder(identity, context);
+    this.checkCredential =
+      identity.credential.kind === 'certificate'
+        ? (signal) => this.#credentials.check(this.#attempt(signal))
+        : undefined;
   }
-}
 
-async function fetchAuthority(attempt: Attempt): Promise<Authority> {
-  const { identity, network, clock } = attempt;
-  let origin = identity.authority;
-  for (let cloudsAsked = 1; ; cloudsAsked += 1) {
-    const url = discoveryUrl(origin, identity.tenant);
-    const answer = await network.send({ method: 'GET', url }, attempt);
-    const found = judgeDiscovery(answer, origin, identity.tenant, clock.wallMs());
-    if ('authority' in found) return found.authority;
-    if (cloudsAsked === 2)
-      throw new ConnectorError('DISCOVERY_NOT_TRUSTED', { problem: 'one cloud sends to the next' });
-    origin = found.otherCloud;
-  }
-}
-
-/**
- * One token request through MSAL, which builds the form and knows the protocol. A fresh
- * application per request costs microseconds and keeps no token, throttle or secret behind;
- * caching, sharing and renewal are the token source's.
- */
-async function exchangeToken(
-  attempt: Attempt,
-  authority: Authority,
-  credential: Credential,
-): Promise<AccessToken> {
-  const { clock, identity, network } = attempt;
-  const msal = await import('@azure/msal-node');
-  const scope = identity.scope ?? databaseScope(authority);
-  const facts: TokenRequestFacts = {
-    tenant: identity.tenant,
-    clientId: identity.clientId,
-    scope,
-    thumbprint: credential.kind === 'certificate' ? credential.entry.thumbprintSha256 : '',
+  readonly discover = async (signal?: AbortSignal) => {
+    const { tenantId, origin, cloud } = await this.#find(this.#attempt(signal));
+    return { tenantId, authority: origin, ...(cloud !== undefined && { cloud }) };
   };
-  let received: AccessToken | undefined;
-  const carrier = carrierOf(msal, async (url, request) => {
-    requireEndpoint(url, authority);
-    const answer = await network.send({ method: 'POST', url, ...request }, attempt);
-    const judged = judgeTokenAnswer(answer, facts, clock.wallMs());
-    received = receiveToken(judged, { scope, tenantId: authority.tenantId }, clock);
-    return judged;
-  });
-  const application = new msal.ConfidentialClientApplication({
-    auth: {
-      clientId: identity.clientId,
-      authority: `${authority.origin}/${authority.tenantId}`,
-      authorityMetadata: authority.document,
-      knownAuthorities: [authority.host],
-      ...proofOf(credential, identity.clientId, authority, clock),
-    },
-    system: { networkClient: carrier.module },
-  });
-  attempt.diagnostics.report('token.requested', {
-    host: authority.host,
-    credential: credential.kind,
-  });
-  try {
-    // Without this region the environment variable MSAL_FORCE_REGION would send requests elsewhere.
-    const request = { scopes: [scope], skipCache: true, azureRegion: 'DisableMsalForceRegion' };
-    await application.acquireTokenByClientCredential(request);
-  } catch (error) {
-    throw carrier.failure() ?? error;
+
+  async requestToken(signal?: AbortSignal, note?: string) {
+    const attempt = this.#attempt(signal);
+    if (note !== undefined) this.#finder.restore(note);
+    const token = await this.#credentials.use(async (credential) => {
+      const authority = await this.#find(attempt);
+      return this.#exchangeInTime(attempt, authority, credential);
+    }, attempt);
+    const found = this.#finder.note();
+    return { token, ...(found !== undefined && { note: found }) };
   }
-  if (!received) throw new ConnectorError('INTERNAL', { problem: 'MSAL answered without a request' });
-  return received;
-}
 
-function proofOf(
-  credential: Credential,
-  clientId: string,
-  authority: Authority,
-  clock: Clock,
-): { clientSecret: string } | { clientAssertion: () => Promise<string> } {
-  if (credential.kind === 'secret') return { clientSecret: credential.secret.reveal() };
-  const { entry } = credential;
-  return {
-    clientAssertion: () => signAssertion(entry, { clientId, tokenEndpoint: authority.tokenEndpoint }, clock),
-  };
-}
+  credentialHealth() {
+    return this.#credentials.health();
+  }
 
-function requireEndpoint(url: string, authority: Authority): void {
-  const { origin, pathname } = new URL(url);
-  if (origin + pathname !== authority.tokenEndpoint) {
-    throw new ConnectorError('DISCOVERY_NOT_TRUSTED', {
-      problem: 'the token request would go to another endpoint',
+  #attempt(signal: AbortSignal | undefined): Attempt {
+    const { clock, timeoutMs } = this.#context;
+    return { budget: startBudget(clock, timeoutMs), signal };
+  }
+
+  #find(attempt: Attempt): Promise<Authority> {
+    return this.#finder.find(this.#context.network, attempt, (work) => this.#retrying(attempt, work));
+  }
+
+  #retrying<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
+    const { clock, diagnostics } = this.#context;
+    const host = new URL(this.#identity.authority ?? `https://${CLOUDS.GLOBAL.host}`).host;
+    const onRetry = ({ code }: Failure, delayMs: number): void => {
+      diagnostics.report('authority.retry', { host, code, delayMs });
+    };
+    return withRetries({ clock, ...attempt, onRetry }, work);
+  }
+
+  // An assertion that was refused for its time is signed once more for the time of the authority.
+  async #exchangeInTime(
+    attempt: Attempt,
+    authority: Authority,
+    credential: Credential,
+  ): Promise<AccessToken> {
+    let answer: AuthorityAnswer | undefined;
+    const exchange = (): Promise<AccessToken> =>
+      this.#retrying(attempt, () =>
+        this.#exchange(attempt, authority, credential, (received) => {
+          answer = received;
+        }),
+      );
+    try {
+      return await exchange();
+    } catch (error) {
+      const isTime = isConnectorError(error) && error.code === 'CLIENT_ASSERTION_TIME';
+      if (!isTime || credential.kind !== 'certificate' || !this.#adoptTime(answer)) throw error;
+      return exchange();
+    }
+  }
+
+  // What a cache answered (Age) says nothing about the present, and nobody is believed beyond an hour.
+  #adoptTime(answer: AuthorityAnswer | undefined): boolean {
+    const { clock, diagnostics } = this.#context;
+    const offsetMs = Date.parse(answer?.date ?? '') - clock.wallMs();
+    if (!answer || answer.age !== undefined || !(Math.abs(offsetMs) <= LONGEST_CORRECTION_MS)) return false;
+    this.#offsetMs = offsetMs;
+    const seconds = Math.round(offsetMs / 1_000);
+    diagnostics.report('clock.corrected', { host: answer.host, seconds });
+    return true;
+  }
+
+  /**
+   * One token request through MSAL, which builds the form and knows the protocol. A fresh
+   * application per request costs microseconds and keeps no token, throttle or secret behind;
+   * caching, sharing and renewal are the token source's.
+   */
+  async #exchange(
+    attempt: Attempt,
+    authority: Authority,
+    credential: Credential,
+    seen: (answer: AuthorityAnswer) => void,
+  ): Promise<AccessToken> {
+    const { clock, network, diagnostics } = this.#context;
+    const { clientId, region } = this.#identity;
+    const msal = await import('@azure/msal-node');
+    const correlationId = randomUUID();
+    const scope = this.#scope(authority);
+    const facts = this.#facts(scope, credential, correlationId);
+    let received: AccessToken | undefined;
+    const carrier = carrierOf(msal, async (url, request) => {
+      requireEndpoint(url, authority, region);
+      const headers = { ...request.headers, 'client-request-id': correlationId };
+      const post = placed({ headers, body: request.body }, credential, clientId);
+      const answer = await network.send({ method: 'POST', url, ...post }, attempt);
+      seen(answer);
+      const judged = judgeTokenAnswer(answer, facts, clock.wallMs());
+      received = receiveToken(judged, this.#purpose(scope, authority), clock);
+      return judged;
     });
+    const application = new msal.ConfidentialClientApplication({
+      auth: {
+        clientId,
+        authority: `${authority.origin}/${authority.tenantId}`,
+        authorityMetadata: authority.document,
+        knownAuthorities: [authority.host],
+        ...this.#proof(credential, authority),
+      },
+      system: { networkClient: carrier.module },
+    });
+    diagnostics.report('token.requested', { host: authority.host, credential: credential.kind });
+    try {
+      // Without this region the environment variable MSAL_FORCE_REGION would send requests elsewhere.
+      const azureRegion = region ?? 'DisableMsalForceRegion';
+      const request = { scopes: [scope], skipCache: true, azureRegion, correlationId };
+      await application.acquireTokenByClientCredential(request);
+    } catch (error) {
+      throw carrier.failure() ?? error;
+    }
+    if (!received) throw new ConnectorError('INTERNAL', { problem: 'MSAL answered without a request' });
+    return received;
   }
+
+  #scope(authority: Authority): string {
+    const { scope, environment } = this.#identity;
+    return scope ?? CLOUDS[environment === 'AUTO' ? (authority.cloud ?? 'GLOBAL') : environment].scope;
+  }
+
+  #purpose(scope: string, { tenantId }: Authority): Parameters<typeof receiveToken>[1] {
+    return {
+      resource: scope.replace(/\/?\.default$/, ''),
+      audience: this.#identity.audience,
+      tenantId,
+      warn: (text) => this.#context.diagnostics.report('token.strange', { text }),
+    };
+  }
+
+  #facts(scope: string, credential: Credential, correlationId: string): TokenRequestFacts {
+    const { tenant, clientId } = this.#identity;
+    const thumbprint = credential.kind === 'certificate' ? credential.signer.entry.thumbprintSha256 : '';
+    return { tenant, clientId, scope, thumbprint, correlationId };
+  }
+
+  #proof(
+    credential: Credential,
+    { tokenEndpoint }: Authority,
+  ): { clientSecret: string } | { clientAssertion: () => Promise<string> } {
+    if (credential.kind === 'secret') return { clientSecret: credential.secret.reveal() };
+    if (credential.kind === 'assertion')
+      return { clientAssertion: () => Promise.resolve(credential.assertion.reveal()) };
+    const { clientId } = this.#identity;
+    const { clock } = this.#context;
+    const purpose = {
+      issuer: clientId,
+      subject: clientId,
+      audience: tokenEndpoint,
+      offsetMs: this.#offsetMs,
+    };
+    return { clientAssertion: () => signAssertion(credential.signer, purpose, clock) };
+  }
+}
+
+function requireEndpoint(url: string, authority: Authority, region: string | undefined): void {
+  const { origin, pathname } = new URL(url);
+  const expected = new URL(authority.tokenEndpoint);
+  const isPinned = origin === expected.origin || origin === regionalOrigin(authority, region);
+  if (isPinned && pathname.replace(/\/$/, '') === expected.pathname.replace(/\/$/, '')) return;
+  throw new ConnectorError('DISCOVERY_NOT_TRUSTED', {
+    problem: 'the token request would go to another endpoint',
+  });
+}
+
+function regionalOrigin({ host }: Authority, region: string | undefined): string | undefined {
+  if (region === undefined) return undefined;
+  return `https://${region}.${host === CLOUDS.GLOBAL.host ? 'login.microsoft.com' : host}`;
 }
 
 interface TokenPost {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+}
+
+// MSAL puts the secret into the form; BASIC moves it into the header, encoded as RFC 6749 section 2.3.1 says.
+function placed(post: TokenPost, credential: Credential, clientId: string): TokenPost {
+  if (credential.kind !== 'secret' || credential.placement === 'POST') return post;
+  const form = new URLSearchParams(post.body);
+  form.delete('client_secret');
+  return {
+    headers: { ...post.headers, authorization: basicAuthorization(clientId, credential.secret.reveal()) },
+    body: form.toString(),
+  };
+}
+
+function basicAuthorization(clientId: string, secret: string): string {
+  const encoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
+  return `Basic ${Buffer.from(`${encoded(clientId)}:${encoded(secret)}`).toString('base64')}`;
 }
 
 /**

@@ -1,37 +1,63 @@
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import type { Settings } from '../settings/settings.js';
-import { createEntraClient, type EntraClient } from './entra-client.js';
+import type { Identity, Settings } from '../settings/settings.js';
+import { createEntraClient, type TokenClientContext } from './entra-client.js';
+import { tokenKey } from './identity-key.js';
 import { createNetwork, type Fetch, type Network } from './network.js';
-import { createTokenSource, tokenKey, type TokenSource } from './token-source.js';
+import { createSuppliedSource, readSuppliedToken } from './supplied-token.js';
+import type { TokenClient } from './token-client.js';
+import { createTokenSource, type TokenSource } from './token-source.js';
 import { openTokenStore, type TokenStore } from './token-store/index.js';
 
-export interface TokenSourceParts {
+/** What gives a connection its tokens. */
+export interface TokenParts {
   readonly network: Network;
-  readonly entra: EntraClient;
-  readonly tokens: TokenSource;
+  /** Asks for new ones; undefined where nothing is to be asked. */
+  readonly client: TokenClient | undefined;
+  /** Undefined for a login by password. */
+  readonly tokens: TokenSource | undefined;
 }
 
-/** The token source of `settings` and what it is made of. No I/O. */
-export function openTokenSource(
-  settings: Settings,
-  options: {
-    readonly clock: Clock;
-    readonly diagnostics: Diagnostics;
-    readonly fetch?: Fetch | undefined;
-    readonly tokenStore?: TokenStore | undefined;
-  },
-): TokenSourceParts {
+export interface TokenOptions {
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  readonly fetch?: Fetch | undefined;
+  readonly tokenStore?: TokenStore | undefined;
+}
+
+/**
+ * The token source of `settings` and what it is made of. No I/O.
+ *
+ * @throws ConnectorError PROPERTY_INVALID for a supplied token that is none
+ */
+export function openTokens(settings: Settings, options: TokenOptions): TokenParts {
   const { identity, timeoutMs } = settings;
   const { clock, diagnostics } = options;
-  const network = createNetwork({ ca: identity.ca, clock, fetch: options.fetch });
-  const entra = createEntraClient({ identity, timeoutMs, network, clock, diagnostics });
-  const tokens = createTokenSource({
-    key: tokenKey(identity),
-    request: (signal) => entra.requestToken(signal),
-    store: options.tokenStore ?? openTokenStore(identity.tokenLocation),
-    clock,
-    diagnostics,
-  });
-  return { network, entra, tokens };
+  const network = createNetwork({ ...settings.network, clock, fetch: options.fetch });
+  const client = clientOf(identity, { timeoutMs, network, clock, diagnostics });
+  return { network, client, tokens: sourceOf(settings, client, options) };
+}
+
+function clientOf(identity: Identity, context: TokenClientContext): TokenClient | undefined {
+  if (identity.kind === 'entra') return createEntraClient(identity, context);
+  return undefined;
+}
+
+function sourceOf(
+  { identity, tokens }: Settings,
+  client: TokenClient | undefined,
+  { clock, diagnostics, tokenStore }: TokenOptions,
+): TokenSource | undefined {
+  const supplied = tokens.supplied && readSuppliedToken(tokens.supplied, clock);
+  if (client)
+    return createTokenSource({
+      key: tokenKey(identity),
+      request: (signal, note) => client.requestToken(signal, note),
+      store: tokenStore ?? openTokenStore(tokens.location),
+      clock,
+      diagnostics,
+      supplied,
+      credentialHealth: () => client.credentialHealth(),
+    });
+  return supplied && createSuppliedSource(supplied, clock);
 }

@@ -1,6 +1,7 @@
 import { Agent, fetch, type Dispatcher } from 'undici';
 import { deadline, type Budget, type Clock } from '../clock.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import type { ProxySettings } from '../settings/settings.js';
 
 /** One request to the authority. */
 export interface AuthorityRequest {
@@ -22,6 +23,7 @@ export interface AuthorityAnswer {
   readonly retryAfter: string | undefined;
   /** Value of `Date`, as sent. */
   readonly date: string | undefined;
+  readonly age?: string | undefined;
 }
 
 /** How long one request may take, and who may end it earlier. */
@@ -47,6 +49,7 @@ export interface Network {
 export type Fetch = typeof fetch;
 
 export interface NetworkOptions {
+  readonly proxy?: ProxySettings;
   /** PEM text of the only authorities to trust; undefined: those of Node.js. */
   readonly ca: string | undefined;
   readonly clock: Clock;

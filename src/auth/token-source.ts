@@ -1,19 +1,26 @@
 import { setMaxListeners } from 'node:events';
-import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
-import type { Settings } from '../settings/settings.js';
 import type { AccessToken } from './access-token.js';
-import { backoff } from './retry.js';
-import type { TokenStore } from './token-store/index.js';
+import type { ReadSuppliedToken } from './supplied-token.js';
+import type { CredentialHealth } from './token-client.js';
+import type { StoredToken, TokenStore } from './token-store/index.js';
 
 /** State of the token for `health()`: times on the wall clock, ISO 8601. */
 export interface TokenHealth {
   readonly state: 'none' | 'valid' | 'renewing' | 'expired';
   readonly expiresInSeconds?: number;
   /** The last renewal or request failed and none has succeeded since. */
-  readonly failure?: { readonly code: string; readonly message: string; readonly since: string };
+  readonly failure?: {
+    readonly code: string;
+    readonly message: string;
+    readonly since: string;
+    /** Seconds until the next attempt. */
+    readonly retryInSeconds: number;
+  };
+  /** What the application proves itself with, once it was used. */
+  readonly credential?: CredentialHealth;
   /** Requests that issued a token, since the source was made. */
   readonly obtained: number;
   /** Requests that failed. */
@@ -43,22 +50,14 @@ export interface TokenSource {
 
 export interface TokenSourceOptions {
   readonly key: string;
-  readonly request: (signal: AbortSignal) => Promise<AccessToken>;
+  /** Obtains a token; `note` is what an earlier request left in the store. */
+  readonly request: (signal: AbortSignal, note: string | undefined) => Promise<StoredToken>;
   readonly store: TokenStore;
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
-}
-
-/** Name under which a store keeps the token of `identity`: equal only where every part is equal. */
-export function tokenKey(identity: Settings['identity']): string {
-  const { authority, tenant, clientId, scope, credential } = identity;
-  const proof =
-    credential.kind === 'secret'
-      ? ['secret', credential.secret.fingerprint()]
-      : ['certificate', credential.type, credential.store.fingerprint(), credential.subject];
-  return createHash('sha256')
-    .update(JSON.stringify([authority, tenant, clientId, scope ?? '', ...proof]))
-    .digest('base64url');
+  /** The user's own first token (`InitiateOAuth=REFRESH`). */
+  readonly supplied?: ReadSuppliedToken | undefined;
+  readonly credentialHealth?: () => CredentialHealth | undefined;
 }
 
 /** Milliseconds into its life of `lifetimeMs` at which a token is renewed: 50 to 75 %, spread by `random`. */
@@ -80,79 +79,131 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   return new SharedTokenSource(options);
 }
 
+/** A request that is running, and who waits for it. */
+interface RunningRequest {
+  readonly token: Promise<AccessToken>;
+  readonly abort: AbortController;
+  /** Callers who would miss it; a renewal ahead has none and runs to its end. */
+  callers: number;
+  readonly isAhead: boolean;
+}
+
+interface RequestFailure {
+  readonly error: ConnectorError;
+  readonly attempts: number;
+  readonly sinceWallMs: number;
+  /** Until then callers who need a token get this failure. */
+  readonly retryAtMs: number;
+  /** Until then nothing is renewed ahead: the authority may have asked for a longer pause. */
+  readonly renewAtMs: number;
+}
+
 class SharedTokenSource implements TokenSource {
   readonly #options: TokenSourceOptions;
   readonly #closing = new AbortController();
-  #renewing: Promise<AccessToken> | undefined;
+  #running: RunningRequest | undefined;
   #requestedAtMs = -Infinity;
   #replacedAtMs = -Infinity;
-  #failure: { error: ConnectorError; sinceWallMs: number; attempts: number; retryAtMs: number } | undefined;
+  #failure: RequestFailure | undefined;
   #obtained = 0;
   #failed = 0;
   /** A token that the server refused us; others who share the store may still be served with it. */
   #refused: AccessToken | undefined;
-  /** The token that {@link #renewAtMs} was drawn for. */
-  #scheduled: AccessToken | undefined;
+  /** The token that is given out without another look until it is to be renewed, on both clocks. */
+  #current: AccessToken | undefined;
   #renewAtMs = 0;
+  #renewAtWallMs = 0;
 
   constructor(options: TokenSourceOptions) {
     this.#options = options;
     setMaxListeners(0, this.#closing.signal);
+    const { supplied } = options;
+    if (supplied?.isAgeKnown) this.#schedule(supplied.token);
   }
 
   get(signal?: AbortSignal): AccessToken | Promise<AccessToken> {
-    const { store, key, clock } = this.#options;
-    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
-    const token = store.get(key);
-    if (token !== undefined && token !== this.#refused) {
-      const nowMs = clock.steadyMs();
-      if (this.#isUsable(token, nowMs)) {
-        if (nowMs >= this.#renewalOf(token)) this.#renewAhead(token, nowMs);
-        return token;
-      }
-    }
-    return forCaller(this.#request(), signal);
+    const token = this.#current;
+    const { clock } = this.#options;
+    if (token !== undefined && clock.steadyMs() < this.#renewAtMs && clock.wallMs() < this.#renewAtWallMs)
+      return token;
+    return this.#look(signal);
   }
 
   reject(token: AccessToken): boolean {
-    const { store, key, clock, diagnostics } = this.#options;
+    const { clock, diagnostics } = this.#options;
     const nowMs = clock.steadyMs();
-    if (store.get(key) !== token || token === this.#refused) return true;
+    if (this.#known() !== token || token === this.#refused) return true;
     if (nowMs - this.#replacedAtMs < spacingMs(token.lifetimeMs)) return false;
     this.#refused = token;
+    this.#current = undefined;
     this.#replacedAtMs = nowMs;
     diagnostics.report('token.rejected', {});
     return true;
   }
 
   health(): TokenHealth {
-    const { store, key, clock } = this.#options;
-    const token = store.get(key);
+    const { clock, credentialHealth } = this.#options;
+    const token = this.#known();
     const remainingMs = token && this.#remainingMs(token, clock.steadyMs());
-    const failure = this.#failure;
+    const credential = credentialHealth?.();
     return {
       state: this.#stateOf(token),
       ...(remainingMs !== undefined && { expiresInSeconds: Math.max(0, Math.floor(remainingMs / 1_000)) }),
-      ...(failure && {
-        failure: {
-          code: failure.error.code,
-          message: failure.error.message,
-          since: new Date(failure.sinceWallMs).toISOString(),
-        },
-      }),
+      ...(this.#failure && { failure: this.#failureFacts(this.#failure) }),
+      ...(credential && { credential }),
       obtained: this.#obtained,
       failed: this.#failed,
     };
   }
 
   close(): void {
+    this.#current = undefined;
     this.#closing.abort(new ConnectorError('CONNECTOR_CLOSED', {}));
   }
 
+  /** The way of those who do not find a token that is good without question. */
+  #look(signal: AbortSignal | undefined): AccessToken | Promise<AccessToken> {
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
+    const nowMs = this.#options.clock.steadyMs();
+    const token = this.#known();
+    if (token === undefined || token === this.#refused || !this.#isUsable(token, nowMs))
+      return this.#await(signal);
+    if (token !== this.#current) this.#schedule(token);
+    if (this.#isDue(nowMs)) this.#renewAhead(token, nowMs);
+    return token;
+  }
+
+  #known(): AccessToken | undefined {
+    const { store, key, supplied } = this.#options;
+    return store.get(key) ?? (supplied?.isAgeKnown ? supplied.token : undefined);
+  }
+
+  #schedule(token: AccessToken): void {
+    const ageMs = renewalAgeMs(token.lifetimeMs, this.#options.clock.random());
+    this.#current = token;
+    this.#renewAtMs = token.obtainedAtMs + ageMs;
+    this.#renewAtWallMs = token.expiresAtWallMs - token.lifetimeMs + ageMs;
+  }
+
+  #isDue(nowMs: number): boolean {
+    return nowMs >= this.#renewAtMs || this.#options.clock.wallMs() >= this.#renewAtWallMs;
+  }
+
   #stateOf(token: AccessToken | undefined): TokenHealth['state'] {
-    if (this.#renewing) return 'renewing';
+    if (this.#running) return 'renewing';
     if (!token) return 'none';
     return this.#isUsable(token, this.#options.clock.steadyMs()) ? 'valid' : 'expired';
+  }
+
+  #failureFacts({ error, sinceWallMs, retryAtMs }: RequestFailure): NonNullable<TokenHealth['failure']> {
+    const { code, message } = error;
+    const waitMs = Math.max(0, retryAtMs - this.#options.clock.steadyMs());
+    return {
+      code,
+      message,
+      since: new Date(sinceWallMs).toISOString(),
+      retryInSeconds: Math.ceil(waitMs / 1_000),
+    };
   }
 
   // Either clock may end a life: the steady one stands still while the machine sleeps, the wall
@@ -165,97 +216,128 @@ class SharedTokenSource implements TokenSource {
     return this.#remainingMs(token, nowMs) > unusableTailMs(token.lifetimeMs);
   }
 
-  #renewalOf(token: AccessToken): number {
-    if (this.#scheduled !== token) {
-      this.#scheduled = token;
-      this.#renewAtMs = token.obtainedAtMs + renewalAgeMs(token.lifetimeMs, this.#options.clock.random());
-    }
-    return this.#renewAtMs;
-  }
-
   #renewAhead(token: AccessToken, nowMs: number): void {
-    if (this.#renewing) return;
+    if (this.#running) return;
     if (nowMs < this.#requestedAtMs + spacingMs(token.lifetimeMs)) return;
-    if (this.#failure && nowMs < this.#failure.retryAtMs) return;
-    this.#request().catch((error: unknown) => {
+    if (this.#failure && nowMs < this.#failure.renewAtMs) return;
+    this.#start(true).token.catch((error: unknown) => {
       const { code, message } = asConnectorError(error);
       if (!this.#closing.signal.aborted) this.#options.diagnostics.report('token.kept', { code, message });
     });
   }
 
   /** The one request that is running, else a new one; right after a failure, that failure. */
-  #request(): Promise<AccessToken> {
-    if (this.#renewing) return this.#renewing;
+  #await(signal: AbortSignal | undefined): Promise<AccessToken> {
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const nowMs = this.#options.clock.steadyMs();
-    if (this.#failure && nowMs < this.#failure.retryAtMs) return Promise.reject(this.#failure.error);
+    if (!this.#running && this.#failure && nowMs < this.#failure.retryAtMs)
+      return Promise.reject(this.#failure.error);
+    const running = this.#running ?? this.#start(false);
+    running.callers += 1;
+    return signal ? this.#awaitUntil(running, signal) : running.token;
+  }
+
+  // When the last of its callers has left, a request is of no use to anybody.
+  #awaitUntil(running: RunningRequest, signal: AbortSignal): Promise<AccessToken> {
+    return new Promise<AccessToken>((resolve, reject) => {
+      const leave = (): void => {
+        running.callers -= 1;
+        if (running.callers === 0 && !running.isAhead) this.#abandon(running);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      running.token.then(resolve, reject).finally(() => {
+        signal.removeEventListener('abort', leave);
+      });
+    });
+  }
+
+  #abandon(running: RunningRequest): void {
+    if (this.#running === running) this.#running = undefined;
+    running.abort.abort(new ConnectorError('CANCELLED', {}));
+  }
+
+  #start(isAhead: boolean): RunningRequest {
+    const nowMs = this.#options.clock.steadyMs();
     this.#requestedAtMs = nowMs;
-    const running = this.#obtain()
+    const abort = new AbortController();
+    const close = (): void => {
+      abort.abort(this.#closing.signal.reason);
+    };
+    this.#closing.signal.addEventListener('abort', close, { once: true });
+    const token = this.#obtain(abort.signal)
       .then(
-        (token) => this.#succeeded(token, nowMs),
-        (error: unknown) => this.#failedWith(error),
+        (obtained) => this.#succeeded(obtained, nowMs),
+        (error: unknown) => this.#failedWith(error, abort.signal),
       )
       .finally(() => {
-        this.#renewing = undefined;
+        this.#closing.signal.removeEventListener('abort', close);
+        if (this.#running === running) this.#running = undefined;
       });
-    this.#renewing = running;
+    const running: RunningRequest = { token, abort, callers: 0, isAhead };
+    this.#running = running;
+    // Those who left hear of it no more.
+    token.catch(() => undefined);
     return running;
   }
 
-  async #obtain(): Promise<AccessToken> {
+  async #obtain(signal: AbortSignal): Promise<AccessToken> {
     const { store, key, request } = this.#options;
-    const own = this.#closing.signal;
+    const before = this.#known();
+    const accepts = (token: AccessToken): boolean =>
+      token !== before &&
+      token !== this.#refused &&
+      token.value.reveal() !== this.#refused?.value.reveal() &&
+      this.#isUsable(token, this.#options.clock.steadyMs());
     try {
-      return await store.obtain(key, () => request(own));
+      return await store.obtain(key, { accepts, request: (note) => request(signal, note), signal });
     } catch (error) {
-      // The source whose request was shared has been closed under us.
-      if (!isConnectorError(error) || error.code !== 'CONNECTOR_CLOSED' || own.aborted) throw error;
-      return this.#obtain();
+      // The source whose request was shared has been closed, or left by all its callers.
+      const isOfOthers = isConnectorError(error) && ENDED_BY_ITS_OWNER.has(error.code);
+      if (!isOfOthers || signal.aborted) throw error;
+      return this.#obtain(signal);
     }
   }
 
   #succeeded(token: AccessToken, startedAtMs: number): AccessToken {
+    const { clock, diagnostics } = this.#options;
     this.#failure = undefined;
     this.#obtained += 1;
-    this.#options.diagnostics.report('token.obtained', {
+    this.#schedule(token);
+    diagnostics.report('token.obtained', {
       lifetimeSeconds: Math.round(token.lifetimeMs / 1_000),
-      ms: Math.round(this.#options.clock.steadyMs() - startedAtMs),
+      ms: Math.round(clock.steadyMs() - startedAtMs),
     });
     return token;
   }
 
-  #failedWith(cause: unknown): never {
+  #failedWith(cause: unknown, signal: AbortSignal): never {
+    if (signal.aborted && !this.#closing.signal.aborted) throw cause;
     const { clock, diagnostics } = this.#options;
     const error = asConnectorError(cause);
     this.#failed += 1;
     const attempts = (this.#failure?.attempts ?? 0) + 1;
-    const askedMs = Math.min(LONGEST_PAUSE_MS, error.retryAfterMs ?? backoff(attempts + 3, clock.random()));
-    const waitMs = Math.max(SHORTEST_PAUSE_MS, askedMs);
+    const pause = error.retryAfterMs ?? pauseMs(attempts, clock.random());
+    const nowMs = clock.steadyMs();
     this.#failure = {
       error,
       attempts,
       sinceWallMs: this.#failure?.sinceWallMs ?? clock.wallMs(),
-      retryAtMs: clock.steadyMs() + waitMs,
+      retryAtMs: nowMs + Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, pause)),
+      renewAtMs: nowMs + Math.max(SHORTEST_PAUSE_MS, pause),
     };
     diagnostics.report('token.failed', { code: error.code, message: error.message });
     throw error;
   }
 }
 
+const ENDED_BY_ITS_OWNER: ReadonlySet<string> = new Set(['CONNECTOR_CLOSED', 'CANCELLED']);
+
 // After a failure callers get that failure for a while, so that a storm of them makes one request.
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** `shared`, left early by the one caller whose `signal` aborts. */
-function forCaller<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return shared;
-  return new Promise<T>((resolve, reject) => {
-    const leave = (): void => {
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    shared.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', leave);
-    });
-  });
+/** Pause after failure number `attempts` (from 1) in a row: full jitter below 2 s, 4 s, 8 s … 60 s, at least 1 s. */
+function pauseMs(attempts: number, random: number): number {
+  return Math.max(SHORTEST_PAUSE_MS, random * Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** attempts));
 }

@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { LoginDialogue, type LoginProof } from './login-dialogue.js';
 import { isWellFormed } from './login-message.js';
 import type { Endpoint } from './transport.js';
 
@@ -8,38 +10,30 @@ import type { Endpoint } from './transport.js';
 const LARGEST_LOGIN_MESSAGE = 65_536;
 const HEADER_BYTES = 5;
 
-/** Codes of AuthenticationRequest (PostgreSQL documentation, section 54.7) that a token never answers. */
-const FOREIGN_METHODS: Readonly<Record<number, readonly [method: string, meaning: string]>> = {
-  0: ['no question at all (trust)', 'it lets anybody in, so it did not check who we are'],
-  2: ['a Kerberos request', 'it expects a Kerberos ticket'],
-  5: ['a request for an MD5 password', 'it expects a stored password for this role'],
-  7: ['a GSSAPI request', 'it expects a Kerberos ticket'],
-  9: ['an SSPI request', 'it expects a Windows login'],
-  10: ['a SASL request (SCRAM)', 'it expects a stored password for this role'],
-};
-const AUTHENTICATION_OK = 0;
-const CLEARTEXT_PASSWORD = 3;
-
 /**
- * Stands between a verified stream and the driver. Until the login is complete it lets through
- * only whole, well-formed messages of the one login that a token may take part in: a request for
- * a cleartext password, once, then acceptance. Anything else ends the stream with a typed error
- * before the driver sees it. Whatever the driver throws while it reads ends the stream too,
+ * Stands between a stream and the driver. Until the login is complete it lets through only whole,
+ * well-formed messages of a login that the secret at hand may take part in ({@link LoginDialogue}).
+ * Anything else ends the stream with a typed error before the driver sees it. Whatever the driver throws while it reads ends the stream too,
  * instead of the process.
  *
  * It has the surface of a socket that `pg` uses and hands writes straight on; it is no
  * `stream.Duplex`, which would double the cost of a pipelined query.
  */
 export class Guard extends EventEmitter {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #endpoint: Endpoint;
+  readonly #login: LoginDialogue;
+  /** What channel binding needs of an encrypted stream. */
+  declare readonly getPeerCertificate?: TLSSocket['getPeerCertificate'];
   #pending: Buffer = Buffer.alloc(0);
-  #state: 'asking' | 'asked' | 'accepted' | 'open' = 'asking';
+  #isOpen = false;
 
-  constructor(socket: TLSSocket, endpoint: Endpoint) {
+  constructor(socket: Socket, endpoint: Endpoint, proof: LoginProof) {
     super();
     this.#socket = socket;
     this.#endpoint = endpoint;
+    this.#login = new LoginDialogue(proof);
+    if (socket instanceof TLSSocket) this.getPeerCertificate = socket.getPeerCertificate.bind(socket);
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
     });
@@ -101,7 +95,7 @@ export class Guard extends EventEmitter {
 
   #receive(chunk: Buffer): void {
     try {
-      if (this.#state === 'open') this.emit('data', chunk);
+      if (this.#isOpen) this.emit('data', chunk);
       else this.#receiveLogin(chunk);
     } catch (error) {
       this.#socket.destroy(isConnectorError(error) ? error : this.#violation(describe(error)));
@@ -112,7 +106,7 @@ export class Guard extends EventEmitter {
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     for (;;) {
       // A message may complete the login: what follows it is no longer looked at.
-      if ((this.#state as string) === 'open') {
+      if (this.#isOpen) {
         const rest = this.#pending;
         this.#pending = Buffer.alloc(0);
         if (rest.length > 0) this.emit('data', rest);
@@ -142,23 +136,14 @@ export class Guard extends EventEmitter {
       throw this.#violation(`a malformed message ${JSON.stringify(type)} during the login`);
     }
     if (type === 'R') this.#admitAuthentication(message);
-    else if (type === 'Z' && this.#state === 'accepted') this.#state = 'open';
-    else if (!isExpected(type, this.#state))
+    else if (type === 'Z' && this.#login.isAccepted) this.#isOpen = true;
+    else if (!isExpected(type, this.#login.isAccepted))
       throw this.#violation(`message ${JSON.stringify(type)} during the login`);
   }
 
   #admitAuthentication(message: Buffer): void {
-    const code = message.readInt32BE(HEADER_BYTES);
-    if (code === CLEARTEXT_PASSWORD && this.#state === 'asking') this.#state = 'asked';
-    else if (code === AUTHENTICATION_OK && this.#state === 'asked') this.#state = 'accepted';
-    else throw this.#notOffered(code);
-  }
-
-  #notOffered(code: number): ConnectorError {
-    const known = this.#state === 'asking' ? FOREIGN_METHODS[code] : undefined;
-    if (!known) return this.#violation(`authentication request ${String(code)}`);
-    const [method, meaning] = known;
-    return new ConnectorError('TOKEN_LOGIN_NOT_OFFERED', { method, meaning });
+    const refusal = this.#login.admit(message.subarray(HEADER_BYTES));
+    if (refusal) throw typeof refusal === 'string' ? this.#violation(refusal) : refusal;
   }
 
   #violation(problem: string): ConnectorError {
@@ -175,6 +160,6 @@ export class Guard extends EventEmitter {
 
 // Errors, notices and protocol negotiation may come at any time; parameters and the cancel key
 // only from a server that has accepted the login.
-function isExpected(type: string, state: 'asking' | 'asked' | 'accepted' | 'open'): boolean {
-  return 'ENv'.includes(type) || (state === 'accepted' && 'SK'.includes(type));
+function isExpected(type: string, isAccepted: boolean): boolean {
+  return 'ENv'.includes(type) || (isAccepted && 'SK'.includes(type));
 }

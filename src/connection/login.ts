@@ -1,44 +1,45 @@
 import pg from 'pg';
-import type { TLSSocket } from 'node:tls';
-import type { TokenSource } from '../auth/token-source.js';
+import type { Socket } from 'node:net';
 import type { AccessToken } from '../auth/access-token.js';
+import type { TokenSource } from '../auth/token-source.js';
 import { startBudget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
-import type { Settings } from '../settings/settings.js';
+import { Secret } from '../settings/secret.js';
+import type { ServerSettings, Settings } from '../settings/settings.js';
 import { Guard } from './guard.js';
+import type { LoginProof } from './login-dialogue.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
-import { openTransport, within, type Wait } from './transport.js';
+import { isVerified, openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What opening a session takes. */
 export interface LoginOptions {
   readonly settings: Settings;
-  readonly tokens: TokenSource;
+  /** Undefined for a login by password. */
+  readonly tokens: TokenSource | undefined;
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
 }
 
 /**
- * A session logged in with the token of the moment. When the server refuses a token that was
- * already in use (SQLSTATE class 28), that token is replaced by a new one and the login is tried
- * once more; a refusal of a new token is final.
+ * A session logged in with the token of the moment, or with the password. When the server refuses a
+ * token that was already in use (SQLSTATE class 28), that token is replaced by a new one and the
+ * login is tried once more; a refusal of a new token, and of a password, is final.
  *
- * @throws ConnectorError of the token request, of the transport, or TOKEN_REFUSED, ROLE_UNKNOWN,
- *   LOGIN_REFUSED, TOKEN_LOGIN_NOT_OFFERED, DATABASE_UNKNOWN, SERVER_BUSY, SERVER_STARTING
+ * @throws ConnectorError of the token request, of the transport, or TOKEN_REFUSED, PASSWORD_REFUSED,
+ *   ROLE_UNKNOWN, LOGIN_REFUSED, TOKEN_LOGIN_NOT_OFFERED, PASSWORD_LOGIN_NOT_OFFERED,
+ *   DATABASE_UNKNOWN, SERVER_BUSY, SERVER_STARTING
  */
 export async function openSession(options: LoginOptions, signal?: AbortSignal): Promise<PgSession> {
-  const { tokens, clock, diagnostics } = options;
+  const { tokens, settings, clock, diagnostics } = options;
   const startedAt = clock.steadyMs();
   try {
-    const token = await tokens.get(signal);
-    const session = await logInWith(token, options, signal).catch(async (error: unknown) => {
-      const fresh = token.obtainedAtMs >= startedAt;
-      if (!isLoginRefusal(error) || fresh || !tokens.reject(token)) throw error;
-      return logInWith(await tokens.get(signal), options, signal);
-    });
-    const { user } = options.settings.server;
+    const session = tokens
+      ? await logInByToken(tokens, startedAt, options, signal)
+      : await logInWith(undefined, options, signal);
+    const { user } = settings.server;
     diagnostics.report('session.opened', {
       id: session.id,
       user,
@@ -52,8 +53,22 @@ export async function openSession(options: LoginOptions, signal?: AbortSignal): 
   }
 }
 
+async function logInByToken(
+  tokens: TokenSource,
+  startedAt: number,
+  options: LoginOptions,
+  signal?: AbortSignal,
+): Promise<PgSession> {
+  const token = await tokens.get(signal);
+  return logInWith(token, options, signal).catch(async (error: unknown) => {
+    const fresh = token.obtainedAtMs >= startedAt;
+    if (!isLoginRefusal(error) || fresh || !tokens.reject(token)) throw error;
+    return logInWith(await tokens.get(signal), options, signal);
+  });
+}
+
 async function logInWith(
-  token: AccessToken,
+  token: AccessToken | undefined,
   options: LoginOptions,
   signal?: AbortSignal,
 ): Promise<PgSession> {
@@ -62,10 +77,10 @@ async function logInWith(
   return logIn(await openTransport(settings.server, wait), token, settings, wait);
 }
 
-/** Logs in over an open, verified `socket`; destroys it on failure. */
+/** Logs in over an open `socket`, with `token` or the password of the settings; destroys it on failure. */
 export async function logIn(
-  socket: TLSSocket,
-  token: AccessToken,
+  socket: Socket,
+  token: AccessToken | undefined,
   settings: Settings,
   wait: Wait,
 ): Promise<PgSession> {
@@ -88,7 +103,8 @@ export async function logIn(
     return new PgSession(client, socket, { endpoint: server, clock: wait.clock, timeoutMs });
   } catch (error) {
     socket.destroy();
-    throw isServerError(error) ? loginError(error, server) : lostDuringLogin(error, server, wait);
+    const facts = { ...server, isToken: token !== undefined };
+    throw isServerError(error) ? loginError(error, facts) : lostDuringLogin(error, server, wait);
   }
 }
 
@@ -99,28 +115,43 @@ function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { s
 
 // Every setting that changes the form of a result is said at login, where it outranks the
 // defaults of role and database.
-const SESSION_SETTINGS = [
-  'TimeZone=UTC',
+const FIXED_SETTINGS = [
   'DateStyle=ISO',
   'IntervalStyle=iso_8601',
   'extra_float_digits=1',
   'bytea_output=hex',
   'standard_conforming_strings=on',
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ');
+];
+
+function sessionSettings({ timeZone, readOnly }: ServerSettings): string {
+  const own = [`TimeZone=${timeZone}`, ...(readOnly ? ['default_transaction_read_only=on'] : [])];
+  return [...own, ...FIXED_SETTINGS].map((setting) => `-c ${setting}`).join(' ');
+}
+
+function proofOf(socket: Socket, { identity, server }: Settings): LoginProof {
+  if (identity.kind !== 'password') return { kind: 'token' };
+  return { kind: 'password', weakest: identity.weakest, isVerified: isVerified(socket, server.tls) };
+}
+
+function secretOf(token: AccessToken | undefined, { identity }: Settings): Secret {
+  if (token) return token.value;
+  return identity.kind === 'password' ? identity.password : new Secret('');
+}
 
 // Every field that the driver would otherwise take from a PG* variable is set.
-function newClient(socket: TLSSocket, token: AccessToken, { server }: Settings): pg.Client {
-  const stream = new Guard(socket, server);
+function newClient(socket: Socket, token: AccessToken | undefined, settings: Settings): pg.Client {
+  const { server } = settings;
+  const stream = new Guard(socket, server, proofOf(socket, settings));
+  const secret = secretOf(token, settings);
   const client = new pg.Client({
     host: server.host,
     port: server.port,
     database: server.database,
     user: server.user,
-    password: () => token.value.reveal(),
+    password: () => secret.reveal(),
     application_name: server.applicationName,
-    options: SESSION_SETTINGS,
+    options: sessionSettings(server),
+    enableChannelBinding: true,
     ssl: false,
     sslnegotiation: 'postgres',
     connectionTimeoutMillis: 0,

@@ -77,17 +77,19 @@ const QUOTED = /"[^]*"/g;
 export interface LoginFacts {
   readonly user: string;
   readonly database: string;
+  readonly isToken: boolean;
 }
 
 /** The connector's error for what the server said of a login. */
-export function loginError(error: ServerError, { user, database }: LoginFacts): ConnectorError {
+export function loginError(error: ServerError, { user, database, isToken }: LoginFacts): ConnectorError {
   const context = contextOf(error);
   const serverMessage = error.message;
   if (error.code === '3D000') return new ConnectorError('DATABASE_UNKNOWN', { database }, context);
-  if (error.code === '28P01' || isUnknownRole(error))
+  if (isToken && (error.code === '28P01' || isUnknownRole(error)))
     return new ConnectorError('ROLE_UNKNOWN', { user, serverMessage }, context);
   if (error.code.startsWith('28')) {
-    const code = serverMessage.includes('pg_hba.conf') ? 'LOGIN_REFUSED' : 'TOKEN_REFUSED';
+    const refused = isToken ? 'TOKEN_REFUSED' : 'PASSWORD_REFUSED';
+    const code = serverMessage.includes('pg_hba.conf') ? 'LOGIN_REFUSED' : refused;
     return new ConnectorError(code, { user, serverMessage }, context);
   }
   return statementError(error);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { aborted, deadline, startBudget, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
@@ -26,7 +26,7 @@ export interface SessionContext {
  */
 export class PgSession implements Session, Poolable {
   readonly #client: pg.Client;
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #context: SessionContext;
   readonly openedAtMs: number;
   #broken: ConnectorError | undefined;
@@ -36,7 +36,7 @@ export class PgSession implements Session, Poolable {
   /** Those who wait for an answer, and would wait in vain once the session is broken. */
   readonly #waiting = new Set<(error: Error) => void>();
 
-  constructor(client: pg.Client, socket: TLSSocket, context: SessionContext) {
+  constructor(client: pg.Client, socket: Socket, context: SessionContext) {
     this.#client = client;
     this.#socket = socket;
     this.#context = context;

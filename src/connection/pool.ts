@@ -15,6 +15,8 @@ export interface Poolable {
 
 export interface PoolOptions<T extends Poolable> {
   readonly open: (signal: AbortSignal) => Promise<T>;
+  /** Whether what comes back is kept for the next one. */
+  readonly keepsIdle: boolean;
   readonly minSize: number;
   readonly maxSize: number;
   /** Milliseconds; 0 = no limit, as for the next two. */
@@ -44,6 +46,8 @@ interface Idle<T> {
   readonly resource: T;
   readonly stopTimer: () => void;
 }
+
+const NOT_KEPT = 'UseConnectionPooling is false';
 
 /**
  * Lends resources, first come first served. A resource stands in exactly one place: opening,
@@ -103,7 +107,7 @@ export class Pool<T extends Poolable> {
   /** Takes `resource` back. Unusable or over-age ones are closed, the rest goes to the next waiter. */
   release(resource: T): void {
     if (!this.#inUse.delete(resource)) return;
-    const fault = this.#faultOf(resource);
+    const fault = this.#options.keepsIdle ? this.#faultOf(resource) : NOT_KEPT;
     if (fault !== undefined) void this.#dispose(resource, fault);
     else this.#place(resource);
     this.#openForWaiters();
@@ -226,7 +230,8 @@ export class Pool<T extends Poolable> {
   #place(resource: T): void {
     const [waiter] = this.#waiters;
     if (waiter) waiter.give(resource);
-    else this.#rest(resource);
+    else if (this.#options.keepsIdle) this.#rest(resource);
+    else void this.#dispose(resource, NOT_KEPT);
   }
 
   #rest(resource: T): void {

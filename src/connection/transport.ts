@@ -1,14 +1,14 @@
 import { connect as connectSocket, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { deadline, type Budget, type Clock } from '../clock.js';
 import { ConnectorError, describe, isConnectorError, type ErrorCode } from '../errors.js';
+import type { TlsSettings } from '../settings/settings.js';
 
 /** A PostgreSQL server and what its certificate is checked against. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-  /** PEM text of the only authorities to trust; undefined: those of Node.js. */
-  readonly ca: string | undefined;
+  readonly tls: TlsSettings;
 }
 
 /** How long to wait for a connection, all its stages together, and who may give up earlier. */
@@ -19,12 +19,19 @@ export interface Wait {
 }
 
 /**
- * An encrypted stream to `endpoint` whose peer is verified: certificate chain and host name.
+ * A stream to `endpoint`: encrypted, its peer verified by certificate chain and host name, unless
+ * the mode of its TLS settings says less.
  *
  * @throws ConnectorError of type POSTGRESQL:CANNOT_REACH or POSTGRESQL:TLS, or PROTOCOL_VIOLATION
  */
-export async function openTransport(endpoint: Endpoint, wait: Wait): Promise<TLSSocket> {
-  return startTls(await openTcp(endpoint, wait), endpoint, wait);
+export async function openTransport(endpoint: Endpoint, wait: Wait): Promise<Socket> {
+  const socket = await openTcp(endpoint, wait);
+  return endpoint.tls.mode === 'disable' ? socket : startTls(socket, endpoint, wait);
+}
+
+/** Whether the peer of `socket` has proved to be the server that `tls` asks for. */
+export function isVerified(socket: Socket, { mode }: TlsSettings): boolean {
+  return mode === 'verify-full' && 'authorized' in socket && socket.authorized === true;
 }
 
 /** The bare TCP connection; all addresses of the name are tried. */
@@ -49,10 +56,13 @@ export function openTcp(endpoint: Endpoint, wait: Wait): Promise<Socket> {
   });
 }
 
-/** TLS on an open connection, by PostgreSQL's SSLRequest (documentation, section 54.2.11). Destroys `socket` on failure. */
+/**
+ * TLS on an open connection: after PostgreSQL's SSLRequest (documentation, section 54.2.11), or at
+ * once. Destroys `socket` on failure.
+ */
 export async function startTls(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLSSocket> {
   try {
-    await requestTls(socket, endpoint, wait);
+    if (endpoint.tls.negotiation === 'postgres') await requestTls(socket, endpoint, wait);
     return await shakeHands(socket, endpoint, wait);
   } catch (error) {
     socket.destroy();
@@ -103,7 +113,7 @@ function refusalOf(answer: Buffer, endpoint: Endpoint): ConnectorError | undefin
 }
 
 function shakeHands(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLSSocket> {
-  const { host, ca } = endpoint;
+  const { host } = endpoint;
   return within(wait, endpoint, 'the TLS handshake', (settle) => {
     const onError = (error: Error): void => {
       settle.reject(tlsError(error, endpoint));
@@ -116,8 +126,7 @@ function shakeHands(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLS
       socket,
       host,
       ...(isIP(host) === 0 && { servername: host }),
-      ...(ca !== undefined && { ca }),
-      rejectUnauthorized: true,
+      ...verification(endpoint.tls),
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['postgresql'],
     });
@@ -125,10 +134,27 @@ function shakeHands(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLS
     stream.once('error', onError).once('close', onClose);
     stream.once('secureConnect', () => {
       stream.off('error', onError).off('close', onClose);
-      if (stream.authorized) settle.resolve(stream);
-      else settle.reject(tlsError(stream.authorizationError, endpoint));
+      const problem = handshakeProblem(stream, endpoint);
+      if (problem) settle.reject(problem);
+      else settle.resolve(stream);
     });
   });
+}
+
+function verification({ mode, ca }: TlsSettings): ConnectionOptions {
+  return {
+    ...(ca !== undefined && { ca }),
+    rejectUnauthorized: mode !== 'require',
+    ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
+  };
+}
+
+// A server that took direct TLS for another protocol would not have chosen ours (CVE-2021-23214 and its kin).
+function handshakeProblem(stream: TLSSocket, endpoint: Endpoint): ConnectorError | undefined {
+  const { mode, negotiation } = endpoint.tls;
+  if (mode !== 'require' && !stream.authorized) return tlsError(stream.authorizationError, endpoint);
+  if (negotiation === 'postgres' || stream.alpnProtocol === 'postgresql') return undefined;
+  return tlsError(new Error('it did not choose the protocol "postgresql"'), endpoint);
 }
 
 /** How a stage tells its outcome. */

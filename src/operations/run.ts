@@ -1,5 +1,6 @@
 import type { Row, RowBatch } from '../connection/rows.js';
 import type { Session } from '../connection/session.js';
+import type { Statement } from '../sql/statement.js';
 import type { PlannedOperation } from './index.js';
 
 /** The outcome of an operation as a whole. */
@@ -7,19 +8,29 @@ export interface Result {
   readonly rows: Row[];
   readonly fields: RowBatch['fields'];
   readonly affectedRows: number;
+  /** There were more rows than `MaxRows` allows. */
+  readonly truncated?: true;
 }
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ResultOptions extends RunOptions {
+  /** Most rows of a result that is only read; undefined = no limit. */
+  readonly maxRows?: number | undefined;
+}
+
 /** Runs `planned` in `session`: one statement by itself, several in one transaction. */
 export async function runOperation(
   session: Session,
   planned: PlannedOperation,
-  options: RunOptions,
+  options: ResultOptions,
 ): Promise<Result> {
-  const { statements } = planned.plan;
+  const { statements, writes } = planned.plan;
+  const [only] = statements;
+  if (options.maxRows !== undefined && only && statements.length === 1 && !writes)
+    return runCapped(session, only, options.maxRows, options);
   const result: { rows: Row[]; fields: RowBatch['fields']; affectedRows: number } = {
     rows: [],
     fields: [],
@@ -35,6 +46,22 @@ export async function runOperation(
   };
   await (statements.length > 1 ? session.transaction(runAll, options) : runAll());
   return result;
+}
+
+// One row beyond the limit tells that there are more; leaving then ends the statement at the server.
+async function runCapped(
+  session: Session,
+  statement: Statement,
+  maxRows: number,
+  options: RunOptions,
+): Promise<Result> {
+  for await (const batch of session.run(statement, { ...options, writes: false, batchSize: maxRows + 1 })) {
+    const { rows, fields } = batch;
+    if (rows.length > maxRows)
+      return { rows: rows.slice(0, maxRows), fields, affectedRows: maxRows, truncated: true };
+    return { rows: [...rows], fields, affectedRows: rows.length };
+  }
+  return { rows: [], fields: [], affectedRows: 0 };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface SettingsNote {
 /** Raw properties and what was noticed while reading them. */
 export interface ReadProperties {
   readonly properties: RawProperties;
+  /** The name that a property was given by, where it is an alias. */
+  readonly aliases: ReadonlyMap<PropertyName, string>;
   readonly notes: readonly SettingsNote[];
 }
 
@@ -87,6 +89,7 @@ function quoted(value: string): string {
 function canonical(pairs: Iterable<readonly [string, string | undefined]>): ReadProperties {
   const given = new Map<PropertyName, string | undefined>();
   const notes = new Map<string, SettingsNote>();
+  const aliases = new Map<PropertyName, string>();
   const unknown: string[] = [];
   for (const [name, value] of pairs) {
     const property = findProperty(name);
@@ -98,13 +101,17 @@ function canonical(pairs: Iterable<readonly [string, string | undefined]>): Read
       notes.set(text, { property: property.name, text });
     };
     if (given.has(property.name)) note(`${property.name} is given more than once; the last value counts.`);
-    if (isAlias(property, name)) note(`${printable(name.trim())} is read as ${property.name}.`);
+    aliases.delete(property.name);
+    if (isAlias(property, name)) {
+      aliases.set(property.name, printable(name.trim()));
+      note(`${printable(name.trim())} is read as ${property.name}.`);
+    }
     given.set(property.name, value);
   }
   if (unknown.length > 0) throw unknownProperties(unknown);
   const set = [...given].filter(([, value]) => value !== undefined);
   const properties = Object.assign(Object.create(null), Object.fromEntries(set)) as RawProperties;
-  return { properties, notes: [...notes.values()] };
+  return { properties, aliases, notes: [...notes.values()] };
 }
 
 function isAlias(property: Property, name: string): boolean {

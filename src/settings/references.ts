@@ -2,7 +2,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { ConnectorError } from '../errors.js';
 import { isSendable } from '../server-text.js';
 import type { RawProperties } from './connection-string.js';
-import { PROPERTIES, takesReference, type Property, type PropertyName } from './properties.js';
+import { PROPERTIES, type Property, type PropertyName } from './properties.js';
+import { takesReference } from './property.js';
 
 /** What resolving may read besides the properties; injected by tests. */
 export interface SettingsSources {
@@ -10,39 +11,63 @@ export interface SettingsSources {
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
+/** A given value, with the file that it was read from. */
+export interface GivenValue {
+  readonly text: string;
+  readonly file?: string;
+}
+
 /**
  * The given values, with `@file:PATH` and `@env:NAME` replaced by what they name where the table
- * allows it. Empty values count as not given.
+ * allows it; of a key store, which need not be text, only the path is taken. Empty values count as
+ * not given.
  *
  * @throws ConnectorError PROPERTY_FILE_UNREADABLE, PROPERTY_VARIABLE_MISSING
  */
-export function expandReferences(raw: RawProperties, sources: SettingsSources): Map<PropertyName, string> {
-  const values = new Map<PropertyName, string>();
+export function expandReferences(
+  raw: RawProperties,
+  sources: SettingsSources,
+): Map<PropertyName, GivenValue> {
+  const values = new Map<PropertyName, GivenValue>();
   for (const property of PROPERTIES as readonly Property[]) {
     const given = raw[property.name];
     if (given === undefined || given === '') continue;
     values.set(
       property.name,
-      takesReference(property) ? expandReference(property.name, given, sources) : given,
+      takesReference(property) ? expandReference(property, given, sources) : { text: given },
     );
   }
   return values;
 }
 
-function expandReference(name: PropertyName, value: string, sources: SettingsSources): string {
-  if (value.startsWith('@@')) return value.slice(1);
-  if (value.startsWith('@file:')) return readTextFile(name, value.slice(6), sources).replace(/\r?\n$/, '');
-  if (value.startsWith('@env:')) {
-    const variable = value.slice(5);
-    const environment = sources.environment ?? process.env;
-    const found = Object.hasOwn(environment, variable) ? environment[variable] : undefined;
-    if (found === undefined || found === '') {
-      const details = { property: name, variable };
-      throw new ConnectorError('PROPERTY_VARIABLE_MISSING', details, { properties: [name] });
-    }
-    return found;
+function expandReference({ name, kind }: Property, value: string, sources: SettingsSources): GivenValue {
+  if (value.startsWith('@@')) return { text: value.slice(1) };
+  if (value.startsWith('@file:')) {
+    const file = value.slice(6);
+    return kind === 'store' ? { text: file, file } : { text: readSecretFile(name, file, sources), file };
   }
-  return value;
+  if (value.startsWith('@env:')) return { text: variableOf(name, value.slice(5), sources) };
+  return { text: value };
+}
+
+function variableOf(
+  name: PropertyName,
+  variable: string,
+  { environment = process.env }: SettingsSources,
+): string {
+  const found = Object.hasOwn(environment, variable) ? environment[variable] : undefined;
+  if (found !== undefined && found !== '') return found;
+  const details = { property: name, variable };
+  throw new ConnectorError('PROPERTY_VARIABLE_MISSING', details, { properties: [name] });
+}
+
+/**
+ * The secret in the file at `path`: its text without the line end that editors add.
+ *
+ * @throws ConnectorError PROPERTY_FILE_UNREADABLE naming the property
+ */
+export function readSecretFile(name: PropertyName, path: string, sources: SettingsSources = {}): string {
+  return readTextFile(name, path, sources).replace(/\r?\n$/, '');
 }
 
 /** Text of the UTF-8 file at `path`, at most 1 MiB. Throws PROPERTY_FILE_UNREADABLE naming the property. */

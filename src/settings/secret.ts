@@ -12,9 +12,12 @@ const FINGERPRINT_KEY = randomBytes(32);
  */
 export class Secret {
   readonly #value: string;
+  /** Path of the file it was read from, so that a changed file can be read again. */
+  readonly file: string | undefined;
 
-  constructor(value: string) {
+  constructor(value: string, file?: string) {
     this.#value = value;
+    this.file = file;
   }
 
   /** The value itself. Call it at the very place where it leaves for its destination. */

@@ -1,6 +1,4 @@
-import { isIPv6 } from 'node:net';
-import { ConnectorError } from '../errors.js';
-import { LONGEST_NAME_BYTES } from '../server-text.js';
+import { chooseLogin, type InitiateOAuth, type LoginChoice } from './auth-scheme.js';
 import {
   readConnectionString,
   readPropertyObject,
@@ -8,51 +6,67 @@ import {
   type ReadProperties,
   type SettingsNote,
 } from './connection-string.js';
-import { holds, PROPERTIES, type Property, type PropertyName } from './properties.js';
+import { identityOf, type Identity } from './identity.js';
+import { PROPERTIES, type Property, type PropertyName } from './properties.js';
+import { holds, isActive } from './property.js';
+import { proxyOf, type ProxySettings } from './proxy.js';
 import { expandReferences, type SettingsSources } from './references.js';
-import { Secret } from './secret.js';
+import type { Secret } from './secret.js';
+import { serverOf, type ServerSettings } from './server.js';
 import { ValueReader } from './value-reader.js';
 
-/** What the application proves itself with. */
-export type CredentialSettings =
-  | { readonly kind: 'secret'; readonly secret: Secret }
-  | {
-      readonly kind: 'certificate';
-      /** Path or content, by `type`. */
-      readonly store: Secret;
-      readonly type: string;
-      readonly password: Secret | undefined;
-      readonly subject: string;
-    };
+export type {
+  AssertionCredential,
+  CertificateCredential,
+  CredentialSettings,
+  EntraIdentity,
+  Identity,
+  ManagedIdentity,
+  OpenIdIdentity,
+  PasswordIdentity,
+  SecretCredential,
+} from './identity.js';
+export type { ProxySettings } from './proxy.js';
+export type { ServerSettings, TlsSettings } from './server.js';
+
+/** A token that the user obtained. */
+export interface SuppliedToken {
+  readonly token: Secret;
+  /** Life from its creation; undefined: as the token says. */
+  readonly lifetimeMs: number | undefined;
+  /** When it was created, on the wall clock. */
+  readonly createdAtMs: number | undefined;
+}
+
+/** Who obtains tokens, and where they are kept. */
+export interface TokenSettings {
+  readonly initiate: InitiateOAuth;
+  /** With `REFRESH` and `OFF`. */
+  readonly supplied: SuppliedToken | undefined;
+  /** `memory://`, `memory://name` or the path of a file. */
+  readonly location: string;
+  readonly key: Secret | undefined;
+}
+
+/** The way to the token endpoint. */
+export interface NetworkSettings {
+  /** PEM text of the only authorities to trust, or undefined for those of Node.js. */
+  readonly ca: string | undefined;
+  readonly proxy: ProxySettings;
+}
 
 /**
  * A connection, checked and typed. Only {@link resolveSettings} makes one; it is frozen in depth
  * and holds every secret in a {@link Secret}, so it prints masked.
  */
 export interface Settings {
-  readonly server: {
-    readonly host: string;
-    readonly port: number;
-    readonly database: string;
-    readonly user: string;
-    /** PEM text of the only authorities to trust, or undefined for those of Node.js. */
-    readonly ca: string | undefined;
-    readonly applicationName: string;
-  };
-  readonly identity: {
-    /** Directory id or domain name. */
-    readonly tenant: string;
-    /** Origin of the authority, `https://host[:port]`. */
-    readonly authority: string;
-    readonly clientId: string;
-    readonly credential: CredentialSettings;
-    /** Undefined: derived from the cloud of the tenant. */
-    readonly scope: string | undefined;
-    readonly ca: string | undefined;
-    /** `memory://name`. */
-    readonly tokenLocation: string;
-  };
+  readonly server: ServerSettings;
+  readonly identity: Identity;
+  readonly tokens: TokenSettings;
+  readonly network: NetworkSettings;
   readonly pool: {
+    /** Whether sessions are kept for the next operation. */
+    readonly keepsIdle: boolean;
     readonly minSize: number;
     readonly maxSize: number;
     /** 0 = no limit, as for the following three. */
@@ -62,6 +76,10 @@ export interface Settings {
   };
   /** Limit of each single wait in milliseconds; 0 = none. */
   readonly timeoutMs: number;
+  /** Most rows of a result; undefined = no limit. */
+  readonly maxRows: number | undefined;
+  /** Log in when the connector is created. */
+  readonly connectOnOpen: boolean;
 }
 
 /** A connection string, or property names and values; undefined (a variable that is not set) is an empty one. */
@@ -72,8 +90,8 @@ export interface EffectiveProperty {
   readonly name: PropertyName;
   /** As it is used; `***` for a secret. */
   readonly value: string;
-  readonly origin: 'given' | 'default' | 'derived';
-  /** Where it was derived from, or what was read for it. */
+  readonly origin: 'given' | 'alias' | 'default' | 'derived';
+  /** What it was derived from, or the name it was given by. */
   readonly note: string | undefined;
 }
 
@@ -89,8 +107,8 @@ export interface ResolvedSettings {
  * `@file:PATH` and `@env:NAME` name (for secret and PEM properties only; `@@` is a literal @),
  * and the CA files; nothing else, no network.
  *
- * @throws ConnectorError of type POSTGRESQL:SETTINGS. Wrong values are reported all at once, and
- *   so are missing ones.
+ * @throws ConnectorError of type POSTGRESQL:SETTINGS, which tells everything that is missing, wrong,
+ *   contradictory or not supported at once
  */
 export function resolveSettings(raw: RawProperties, sources?: SettingsSources): Settings {
   return resolve(readPropertyObject(raw), sources).settings;
@@ -108,89 +126,78 @@ export function explainSettings(
 
 function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedSettings {
   const values = new ValueReader(expandReferences(read.properties, sources), sources);
-  const scheme = schemeOf(values);
-  const settings = build(values, scheme);
-  values.requireAll({ AuthScheme: scheme });
+  values.requireSupport();
+  const login = chooseLogin(values);
+  const deciding = {
+    AuthScheme: login.scheme,
+    InitiateOAuth: login.initiate,
+    OAuthGrantType: login.grant,
+  };
+  const settings = build(values, login);
+  values.requireAll(deciding);
   values.throwProblems();
+  noteIdle(values, deciding);
   return {
     settings: deepFreeze(settings),
-    effective: effectiveProperties(values, scheme),
-    notes: [...read.notes, ...contradictions(values, scheme)],
+    effective: effectiveProperties(values, read, deciding),
+    notes: [...read.notes, ...values.notes],
   };
 }
 
-type Scheme = 'AzureServicePrincipal' | 'AzureServicePrincipalCert';
+/** Values of the properties that conditions ask for. */
+type Deciding = Readonly<Record<'AuthScheme' | 'InitiateOAuth' | 'OAuthGrantType', string>>;
 
-/**
- * The scheme in today's spelling. Absent, `AzureAD` and `AzureServicePrincipal` with only a
- * certificate are read as what the credential says, so that both groups of the older
- * documentation work as printed.
- */
-function schemeOf(values: ValueReader): Scheme {
-  const given = values.choice('AuthScheme');
-  const certificate = values.has('OAuthJWTCert');
-  const secret = values.has('OAuthClientSecret');
-  if (certificate && secret) {
-    const problem =
-      'Both OAuthClientSecret and OAuthJWTCert are set; only one of them can prove the application.';
-    const properties = ['OAuthClientSecret', 'OAuthJWTCert'];
-    throw new ConnectorError('PROPERTIES_CONFLICT', { problem }, { properties });
+/** What was given and does not count with the login that was chosen. */
+function noteIdle(values: ValueReader, deciding: Deciding): void {
+  for (const property of PROPERTIES as readonly Property[]) {
+    const { name, visibleWhen } = property;
+    if (!visibleWhen || !values.has(name) || !isActive(property) || holds(visibleWhen, deciding)) continue;
+    const unmet = Object.entries(visibleWhen).find(
+      ([decider]) => !holds({ [decider]: visibleWhen[decider] ?? [] }, deciding),
+    );
+    const [decider = 'AuthScheme'] = unmet ?? [];
+    values.note(name, `${name} has no effect with ${decider} ${deciding[decider as keyof Deciding]}.`);
   }
-  if (given === 'AzureServicePrincipalCert') return given;
-  return certificate ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
 }
 
-/** What was given and does not act as it says. */
-function contradictions(values: ValueReader, scheme: Scheme): SettingsNote[] {
-  const notes: SettingsNote[] = [];
-  const given = values.choice('AuthScheme');
-  if (given !== undefined && given !== scheme)
-    notes.push({ property: 'AuthScheme', text: `AuthScheme ${given} is read as ${scheme}.` });
-  for (const { name, visibleWhen } of PROPERTIES as readonly Property[]) {
-    if (visibleWhen && values.has(name) && !holds(visibleWhen, { AuthScheme: scheme }))
-      notes.push({ property: name, text: `${name} has no effect with ${scheme}.` });
-  }
-  return notes;
-}
-
-function build(values: ValueReader, scheme: Scheme): Settings {
-  values.choice('InitiateOAuth');
-  values.choice('OAuthGrantType');
-  if (values.boolean('UseSSL') === false)
-    values.problem('UseSSL', 'must be true: a token is sent over verified TLS only');
+function build(values: ValueReader, login: LoginChoice): Settings {
   return {
-    server: {
-      host: hostOf(values),
-      port: values.integer('Port'),
-      database: values.checked('Database', isServerName, SERVER_NAME),
-      user: values.checked('User', isServerName, SERVER_NAME),
-      ca: values.pem('SSLCA'),
-      applicationName: values.checked('ApplicationName', isPrintable, NO_CONTROL),
-    },
-    identity: {
-      tenant: values.checked('AzureTenant', isTenant, TENANT_RULE).toLowerCase(),
-      authority: authorityOf(values),
-      clientId: values.checked(
-        'OAuthClientId',
-        (id) => /^[\w.-]{1,256}$/.test(id),
-        'must be an application (client) id',
-      ),
-      credential: credentialOf(values, scheme),
-      scope: scopeOf(values),
-      ca: values.pem('TokenCA'),
-      tokenLocation: values.checked(
-        'OAuthSettingsLocation',
-        (at) => at.startsWith('memory://'),
-        'must be memory:// or memory://name',
-      ),
-    },
+    server: serverOf(values, login),
+    identity: identityOf(values, login),
+    tokens: tokensOf(values, login),
+    network: { ca: values.pem('TokenCA'), proxy: proxyOf(values) },
     pool: poolOf(values),
     timeoutMs: values.milliseconds('Timeout'),
+    maxRows: positive(values.integer('MaxRows')),
+    connectOnOpen: values.boolean('ConnectOnOpen') === true,
+  };
+}
+
+function tokensOf(values: ValueReader, { initiate }: LoginChoice): TokenSettings {
+  const token = initiate === 'GETANDREFRESH' ? undefined : values.secret('OAuthAccessToken');
+  const lifeSeconds = values.optionalInteger('OAuthExpiresIn');
+  const createdAtMs = values.optionalInteger('OAuthTokenTimestamp');
+  const isLocation = (text: string): boolean =>
+    text.startsWith('memory://') || !/^[a-z][a-z\d+.-]+:\/\//i.test(text);
+  return {
+    initiate,
+    supplied: token && {
+      token,
+      lifetimeMs: lifeSeconds === undefined ? undefined : lifeSeconds * 1_000,
+      createdAtMs,
+    },
+    location: values.checked(
+      'OAuthSettingsLocation',
+      isLocation,
+      'must be memory://, memory://name or the path of a file',
+    ),
+    key: values.secret('OAuthSettingsKey'),
   };
 }
 
 function poolOf(values: ValueReader): Settings['pool'] {
   const pool = {
+    keepsIdle: values.boolean('UseConnectionPooling') !== false,
     minSize: values.integer('PoolMinSize'),
     maxSize: values.integer('PoolMaxSize'),
     waitMs: values.milliseconds('PoolWaitTime'),
@@ -201,89 +208,40 @@ function poolOf(values: ValueReader): Settings['pool'] {
   return pool;
 }
 
-function credentialOf(values: ValueReader, scheme: Scheme): CredentialSettings {
-  if (scheme === 'AzureServicePrincipal') {
-    return { kind: 'secret', secret: values.secret('OAuthClientSecret') ?? new Secret('') };
-  }
-  return {
-    kind: 'certificate',
-    store: values.secret('OAuthJWTCert') ?? new Secret(''),
-    type: values.choice('OAuthJWTCertType') ?? 'AUTO',
-    password: values.secret('OAuthJWTCertPassword'),
-    subject: values.text('OAuthJWTCertSubject'),
-  };
+function positive(count: number): number | undefined {
+  return count > 0 ? count : undefined;
 }
 
-const NO_CONTROL = 'must not hold control characters';
-const SERVER_NAME = `must be at most ${String(LONGEST_NAME_BYTES)} bytes long and not hold control characters`;
-
-// The server cuts longer names without a sign, and would then mean another role or database.
-function isServerName(text: string): boolean {
-  return isPrintable(text) && Buffer.byteLength(text) <= LONGEST_NAME_BYTES;
-}
-
-function isPrintable(text: string): boolean {
-  return !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);
-}
-
-function hostOf(values: ValueReader): string {
-  const isHost = (text: string): boolean =>
-    isIPv6(text) || /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252})$/u.test(text);
-  const bare = values.text('Server').replace(/^\[(.*)\]$/, '$1');
-  if (bare !== '' && !isHost(bare)) {
-    values.problem('Server', 'must be one host name or IP address (no scheme, port, path or socket)');
-  }
-  return bare;
-}
-
-const TENANT_RULE =
-  'must be a directory id or a domain name of one tenant (common, organizations and consumers work only with users)';
-
-function isTenant(text: string): boolean {
-  const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-  const domain = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/i;
-  return guid.test(text) || domain.test(text);
-}
-
-function authorityOf(values: ValueReader): string {
-  const text = values.text('AzureAuthority');
-  const address = text.includes('://') ? text : `https://${text}`;
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  const bare = url && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  if (!bare || url.protocol !== 'https:' || url.pathname !== '/') {
-    values.problem('AzureAuthority', 'must be https://host or https://host:port and nothing more');
-    return '';
-  }
-  return url.origin;
-}
-
-function scopeOf(values: ValueReader): string | undefined {
-  const scope = values.optional('Scope');
-  if (scope === undefined) return undefined;
-  if (!/^[^\s/][^\s]*[^\s/]\/\.default$/.test(scope)) {
-    values.problem(
-      'Scope',
-      'must be one resource followed by /.default; leave it empty for Azure Database for PostgreSQL',
-    );
-  }
-  return scope;
-}
-
-function effectiveProperties(values: ValueReader, scheme: Scheme): EffectiveProperty[] {
+function effectiveProperties(
+  values: ValueReader,
+  { aliases }: ReadProperties,
+  deciding: Deciding,
+): EffectiveProperty[] {
   const lines: EffectiveProperty[] = [];
   for (const property of PROPERTIES as readonly Property[]) {
-    if (property.visibleWhen && !holds(property.visibleWhen, { AuthScheme: scheme })) continue;
-    const value = property.name === 'AuthScheme' ? scheme : values.optional(property.name);
-    const given = values.has(property.name);
-    if (value === undefined && property.derived === undefined) continue;
+    const { name, visibleWhen, derived, secret } = property;
+    if (!isActive(property) || (visibleWhen && !holds(visibleWhen, deciding))) continue;
+    const value = (deciding as Partial<Record<string, string>>)[name] ?? values.optional(name);
+    if (value === undefined && derived === undefined) continue;
+    const alias = aliases.get(name);
     lines.push({
-      name: property.name,
-      value: property.secret && value !== undefined ? '***' : (value ?? ''),
-      origin: given ? 'given' : property.default === undefined ? 'derived' : 'default',
-      note: given ? undefined : property.derived,
+      name,
+      value: secret && value !== undefined ? '***' : (value ?? ''),
+      origin: originOf(property, values, alias),
+      note: alias === undefined ? (values.has(name) ? undefined : derived) : `given as ${alias}`,
     });
   }
   return lines;
+}
+
+function originOf(
+  property: Property,
+  values: ValueReader,
+  alias: string | undefined,
+): EffectiveProperty['origin'] {
+  if (alias !== undefined) return 'alias';
+  if (values.has(property.name)) return 'given';
+  return property.default === undefined ? 'derived' : 'default';
 }
 
 function deepFreeze<T extends object>(value: T): T {

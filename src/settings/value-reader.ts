@@ -1,18 +1,35 @@
 import { ConnectorError } from '../errors.js';
-import { holds, PROPERTIES, propertyOf, type Property, type PropertyName } from './properties.js';
-import { readTextFile, type SettingsSources } from './references.js';
+import type { SettingsNote } from './connection-string.js';
+import { PROPERTIES, propertyOf, type Property, type PropertyName } from './properties.js';
+import { holds, PROPERTY_GROUPS } from './property.js';
+import { readTextFile, type GivenValue, type SettingsSources } from './references.js';
 import { Secret } from './secret.js';
+
+/** What can be wrong with a property. */
+type ProblemKind = 'invalid' | 'unsupported' | 'conflict';
+
+interface Problem {
+  readonly kind: ProblemKind;
+  readonly properties: readonly PropertyName[];
+  readonly text: string;
+}
 
 /** Reads one value after the other and collects everything that is wrong with them. */
 export class ValueReader {
-  readonly #given: ReadonlyMap<PropertyName, string>;
+  readonly #given: ReadonlyMap<PropertyName, GivenValue>;
   readonly #sources: SettingsSources;
-  readonly #problems: { property: PropertyName; text: string }[] = [];
+  readonly #problems: Problem[] = [];
   readonly #missing: Property[] = [];
+  readonly #notes: SettingsNote[] = [];
 
-  constructor(given: ReadonlyMap<PropertyName, string>, sources: SettingsSources) {
+  constructor(given: ReadonlyMap<PropertyName, GivenValue>, sources: SettingsSources) {
     this.#given = given;
     this.#sources = sources;
+  }
+
+  /** What the person who wrote the properties should know, in the order it was found. */
+  get notes(): readonly SettingsNote[] {
+    return this.#notes;
   }
 
   has(name: PropertyName): boolean {
@@ -21,7 +38,7 @@ export class ValueReader {
 
   /** Given text or constant default; undefined where neither is. */
   optional(name: PropertyName): string | undefined {
-    return this.#given.get(name) ?? propertyOf(name).default;
+    return this.#given.get(name)?.text ?? propertyOf(name).default;
   }
 
   /** Like {@link optional}; '' stands in for an absent value, which {@link requireAll} reports. */
@@ -29,9 +46,14 @@ export class ValueReader {
     return this.optional(name) ?? '';
   }
 
+  /** Path of the file that the value was read from by `@file:`. */
+  fileOf(name: PropertyName): string | undefined {
+    return this.#given.get(name)?.file;
+  }
+
   secret(name: PropertyName): Secret | undefined {
     const value = this.optional(name);
-    return value === undefined ? undefined : new Secret(value);
+    return value === undefined ? undefined : new Secret(value, this.fileOf(name));
   }
 
   /** Text that `accept` takes; otherwise `rule` says what it should be. */
@@ -41,14 +63,24 @@ export class ValueReader {
     return value;
   }
 
+  /** {@link checked}, undefined where it is absent. */
+  optionalChecked(name: PropertyName, accept: (value: string) => boolean, rule: string): string | undefined {
+    return this.optional(name) === undefined ? undefined : this.checked(name, accept, rule);
+  }
+
   integer(name: PropertyName): number {
     const { range = [0, Number.MAX_SAFE_INTEGER] } = propertyOf(name);
     const text = this.text(name);
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+    const value = /^-?\d{1,15}$/.test(text) ? Number(text) : NaN;
     if (!(value >= range[0] && value <= range[1])) {
       this.problem(name, `must be a whole number from ${String(range[0])} to ${String(range[1])}`);
     }
     return value;
+  }
+
+  /** {@link integer}, undefined where it is absent. */
+  optionalInteger(name: PropertyName): number | undefined {
+    return this.optional(name) === undefined ? undefined : this.integer(name);
   }
 
   milliseconds(name: PropertyName): number {
@@ -68,10 +100,21 @@ export class ValueReader {
   choice(name: PropertyName): string | undefined {
     const text = this.optional(name);
     if (text === undefined) return undefined;
-    const { choices = [] } = propertyOf(name);
-    const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
-    if (found === undefined) this.problem(name, `must be one of ${choices.join(', ')}`);
+    const { choices = [], refused = {} } = propertyOf(name);
+    const isMeant = (choice: string): boolean => choice.toLowerCase() === text.toLowerCase();
+    const found = choices.find(isMeant);
+    const refusal = Object.entries(refused).find(([choice]) => isMeant(choice));
+    if (refusal) this.#add('unsupported', [name], `${name} ${refusal[0]}: ${refusal[1]}.`);
+    else if (found === undefined) this.problem(name, `must be one of ${choices.join(', ')}`);
     return found;
+  }
+
+  /** The parts between semicolons and commas. */
+  list(name: PropertyName): readonly string[] {
+    return this.text(name)
+      .split(/[;,]/)
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
   }
 
   pem(name: PropertyName): string | undefined {
@@ -83,32 +126,80 @@ export class ValueReader {
     return text;
   }
 
+  note(property: PropertyName, text: string): void {
+    this.#notes.push({ property, text });
+  }
+
   problem(property: PropertyName, text: string): void {
-    this.#problems.push({ property, text: `${property} ${text}.` });
+    this.#add('invalid', [property], `${property} ${text}.`);
+  }
+
+  /** `text` is a whole sentence that says why `properties` do not go together. */
+  conflict(properties: readonly PropertyName[], text: string): void {
+    this.#add('conflict', properties, text);
+  }
+
+  /** Reports what was given and cannot act here: refused where that would mislead, noted otherwise. */
+  requireSupport(): void {
+    for (const { name, unsupported, inert, neutral = [] } of PROPERTIES as readonly Property[]) {
+      const text = this.#given.get(name)?.text;
+      if (text === undefined || neutral.some((value) => value.toLowerCase() === text.toLowerCase())) continue;
+      if (unsupported !== undefined) this.#add('unsupported', [name], `${name}: ${unsupported}.`);
+      if (inert !== undefined) this.note(name, `${name} has no effect: ${inert}.`);
+    }
   }
 
   /** Notes every property that is required, given what `deciding` says of the conditions, and absent. */
   requireAll(deciding: Readonly<Record<string, string>>): void {
     for (const property of PROPERTIES as readonly Property[]) {
-      const required =
-        property.required === true || (property.required && holds(property.required, deciding));
-      if (required && this.optional(property.name) === undefined) this.#missing.push(property);
+      const { name, required, instead = [] } = property;
+      const isRequired = required === true || (required !== undefined && holds(required, deciding));
+      const isThere = [name, ...(instead as readonly PropertyName[])].some(
+        (each) => this.optional(each) !== undefined,
+      );
+      if (isRequired && !isThere) this.#missing.push(property);
     }
   }
 
+  /**
+   * Everything that was found, at once.
+   *
+   * @throws ConnectorError PROPERTIES_MISSING, PROPERTIES_CONFLICT or PROPERTY_UNSUPPORTED where that
+   *   is all that is wrong, else PROPERTY_INVALID
+   */
   throwProblems(): void {
-    const missing = this.#missing.map(({ name }) => name);
-    const names = this.#missing
-      .map(({ name, instead }) => (instead === undefined ? name : `${name} (or ${instead})`))
-      .join(', ');
-    if (missing.length > 0 && this.#problems.length === 0) {
-      throw new ConnectorError('PROPERTIES_MISSING', { names }, { properties: missing });
-    }
-    if (this.#problems.length > 0) {
-      const lacking = missing.length > 0 ? [`Missing: ${names}.`] : [];
-      const problems = [...this.#problems.map(({ text }) => text), ...lacking].join(' ');
-      const properties = [...this.#problems.map(({ property }) => property), ...missing];
-      throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties });
-    }
+    const properties = [
+      ...this.#problems.flatMap((problem) => problem.properties),
+      ...this.#missing.map(({ name }) => name),
+    ];
+    if (properties.length === 0) return;
+    const names = namesByGroup(this.#missing);
+    if (this.#problems.length === 0)
+      throw new ConnectorError('PROPERTIES_MISSING', { names }, { properties });
+    const texts = this.#problems.map(({ text }) => text);
+    if (this.#missing.length > 0) texts.push(`Missing: ${names}.`);
+    const kinds = new Set<ProblemKind>(this.#problems.map(({ kind }) => kind));
+    const only = this.#missing.length === 0 && kinds.size === 1 ? [...kinds][0] : undefined;
+    throw new ConnectorError(CODES[only ?? 'invalid'], { problems: texts.join(' ') }, { properties });
   }
+
+  #add(kind: ProblemKind, properties: readonly PropertyName[], text: string): void {
+    this.#problems.push({ kind, properties, text });
+  }
+}
+
+const CODES = {
+  invalid: 'PROPERTY_INVALID',
+  conflict: 'PROPERTIES_CONFLICT',
+  unsupported: 'PROPERTY_UNSUPPORTED',
+} as const satisfies Record<ProblemKind, string>;
+
+/** `Server, User (Authentication); OAuthClientSecret or OAuthJWTCert (OAuth)`. */
+function namesByGroup(properties: readonly Property[]): string {
+  const groups = new Map<string, string[]>();
+  for (const { name, group, instead = [] } of properties) {
+    const title = PROPERTY_GROUPS[group];
+    groups.set(title, [...(groups.get(title) ?? []), [name, ...instead].join(' or ')]);
+  }
+  return [...groups].map(([title, names]) => `${names.join(', ')} (${title})`).join('; ');
 }

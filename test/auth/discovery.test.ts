@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { databaseScope, discoveryUrl, judgeDiscovery } from '#src/auth/discovery.js';
+import { discoveryUrl, judgeDiscovery } from '#src/auth/discovery.js';
 import type { ErrorCode } from '#src/errors.js';
 import { failure } from '../support/failure.js';
 
@@ -54,9 +54,7 @@ describe('discovery of the authority', () => {
     expect(judge(documentAt(usGov))).to.deep.equal({ otherCloud: usGov });
     const there = judge(documentAt(usGov), { origin: usGov });
     if (!('authority' in there)) throw new Error('expected an authority');
-    expect(databaseScope(there.authority)).to.equal(
-      'https://ossrdbms-aad.database.usgovcloudapi.net/.default',
-    );
+    expect(there.authority.cloud).to.equal('USGOVT');
   });
 
   const UNTRUSTED: readonly (readonly [title: string, change: Record<string, unknown>])[] = [

@@ -8,6 +8,7 @@ const FACTS: TokenRequestFacts = {
   tenant: 'contoso.example',
   clientId: 'the-client-id',
   scope: 'https://ossrdbms-aad.database.windows.net/.default',
+  correlationId: 'ours',
   thumbprint: 'AB12',
 };
 const GOOD = { token_type: 'Bearer', access_token: 'opaque-token', expires_in: 3_599 };

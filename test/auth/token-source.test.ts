@@ -35,7 +35,7 @@ class Bench {
         this.requests += 1;
         const serial = this.requests;
         if (this.answer) await Promise.race([this.answer(), aborted(signal)]);
-        return this.token(`token-${String(serial)}`);
+        return { token: this.token(`token-${String(serial)}`) };
       },
     });
   }

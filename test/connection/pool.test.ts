@@ -53,6 +53,7 @@ class Bench {
     }> = {},
   ) {
     this.pool = new Pool<Thing>({
+      keepsIdle: true,
       minSize: 0,
       maxSize: 2,
       waitMs: 1_000,

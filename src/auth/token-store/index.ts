@@ -1,7 +1,7 @@
 import { createMemoryStore } from './memory.js';
 import type { TokenStore } from './token-store.js';
 
-export type { TokenStore } from './token-store.js';
+export type { StoredToken, TokenRequest, TokenStore } from './token-store.js';
 
 const memoryStores = new Map<string, TokenStore>();
 

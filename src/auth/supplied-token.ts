@@ -1,0 +1,59 @@
+import type { Clock } from '../clock.js';
+import { ConnectorError } from '../errors.js';
+import { Secret } from '../settings/secret.js';
+import type { SuppliedToken } from '../settings/settings.js';
+import { isBearerToken, readClaims, tokenOf, type AccessToken } from './access-token.js';
+import type { TokenHealth, TokenSource } from './token-source.js';
+
+/** A supplied token, and whether anything says how long it lives. */
+export interface ReadSuppliedToken {
+  readonly token: AccessToken;
+  readonly isAgeKnown: boolean;
+}
+
+/** Life of a token that says nothing about it: until a server refuses it. */
+const UNKNOWN_LIFE_MS = 86_400_000;
+
+/**
+ * The token of `OAuthAccessToken`. Its end is the earlier of what `OAuthExpiresIn` and
+ * `OAuthTokenTimestamp` say together and of its own claim `exp`.
+ *
+ * @throws ConnectorError PROPERTY_INVALID when it is no token at all
+ */
+export function readSuppliedToken(supplied: SuppliedToken, clock: Clock): ReadSuppliedToken {
+  const text = supplied.token.reveal().trim();
+  if (!isBearerToken(text)) {
+    const problems = 'OAuthAccessToken must be the token itself, without quotes, blanks and line ends.';
+    throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties: ['OAuthAccessToken'] });
+  }
+  const claims = readClaims(text);
+  const { createdAtMs, lifetimeMs } = supplied;
+  const statedEndMs =
+    createdAtMs === undefined || lifetimeMs === undefined ? Infinity : createdAtMs + lifetimeMs;
+  const claimedEndMs = claims?.expiresAt === undefined ? Infinity : claims.expiresAt * 1_000;
+  const leftMs = Math.min(statedEndMs, claimedEndMs) - clock.wallMs();
+  const isAgeKnown = Number.isFinite(leftMs);
+  return {
+    token: tokenOf(new Secret(text), claims, isAgeKnown ? leftMs : UNKNOWN_LIFE_MS, clock),
+    isAgeKnown,
+  };
+}
+
+/** A source of the one token that the user supplied: nothing renews it, and a refusal is final. */
+export function createSuppliedSource({ token, isAgeKnown }: ReadSuppliedToken, clock: Clock): TokenSource {
+  const leftMs = (): number => token.expiresAtWallMs - clock.wallMs();
+  return {
+    get() {
+      if (leftMs() > 0) return token;
+      const expiredAt = new Date(token.expiresAtWallMs).toISOString();
+      return Promise.reject(new ConnectorError('TOKEN_EXPIRED', { expiredAt }));
+    },
+    reject: () => false,
+    health(): TokenHealth {
+      const state = leftMs() > 0 ? 'valid' : 'expired';
+      const expiresInSeconds = Math.max(0, Math.floor(leftMs() / 1_000));
+      return { state, ...(isAgeKnown && { expiresInSeconds }), obtained: 0, failed: 0 };
+    },
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,105 @@
+import type { PropertyName } from './properties.js';
+import type { ValueReader } from './value-reader.js';
+
+/** A way to log in, in today's spelling of `AuthScheme`. */
+export type AuthScheme =
+  | 'AzureServicePrincipal'
+  | 'AzureServicePrincipalCert'
+  | 'AzureWorkloadIdentity'
+  | 'AzureMSI'
+  | 'OAuthClient'
+  | 'OAuthToken'
+  | 'Password';
+
+/** Who obtains the token: CData's `InitiateOAuth`. */
+export type InitiateOAuth = 'GETANDREFRESH' | 'REFRESH' | 'OFF';
+
+/** The properties that decide which others count. */
+export interface LoginChoice {
+  readonly scheme: AuthScheme;
+  readonly initiate: InitiateOAuth;
+  readonly grant: 'CLIENT' | 'JWT';
+}
+
+/**
+ * How to log in. An absent `AuthScheme`, `AzureAD`, and `AzureServicePrincipal` with only a
+ * certificate are read as what the credential says, so that both groups of the older
+ * documentation work as printed.
+ */
+export function chooseLogin(values: ValueReader): LoginChoice {
+  const given = values.choice('AuthScheme');
+  const scheme = schemeOf(values, given);
+  if (given !== undefined && given !== scheme)
+    values.note('AuthScheme', `AuthScheme ${given} is read as ${scheme}.`);
+  reportConflicts(values, scheme);
+  const choice = { scheme, initiate: initiateOf(values, scheme), grant: grantOf(values, scheme) };
+  reportMissingSense(values, choice);
+  return choice;
+}
+
+function schemeOf(values: ValueReader, given: string | undefined): AuthScheme {
+  const byCredential = values.has('OAuthJWTCert') ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
+  if (given === 'AzureAD' || given === 'AzureServicePrincipal') return byCredential;
+  if (given !== undefined) return given as AuthScheme;
+  // A value that was refused has been reported; what follows from it would only confuse.
+  if (values.has('AuthScheme')) return 'OAuthToken';
+  if (hasAny(values, ['OAuthIssuer', 'OAuthAccessTokenURL'])) return 'OAuthClient';
+  if (hasAny(values, ['OAuthJWTCert', 'OAuthClientSecret'])) return byCredential;
+  if (values.has('OAuthClientAssertion')) return 'AzureWorkloadIdentity';
+  if (values.has('OAuthAccessToken')) return 'OAuthToken';
+  const isAzure = hasAny(values, ['AzureTenant', 'OAuthClientId']);
+  return values.has('Password') && !isAzure ? 'Password' : byCredential;
+}
+
+const CREDENTIALS = ['OAuthClientSecret', 'OAuthJWTCert', 'OAuthClientAssertion'] as const;
+
+function reportConflicts(values: ValueReader, scheme: AuthScheme): void {
+  const proofs = CREDENTIALS.filter((name) => values.has(name));
+  if (proofs.length > 1 && scheme.startsWith('AzureServicePrincipal')) {
+    const names = `${proofs.slice(0, -1).join(', ')} and ${proofs.at(-1) ?? ''}`;
+    values.conflict(
+      proofs,
+      `${proofs.length === 2 ? 'Both ' : ''}${names} are set; only one of them can prove the application.`,
+    );
+  }
+}
+
+function initiateOf(values: ValueReader, scheme: AuthScheme): InitiateOAuth {
+  const given = values.choice('InitiateOAuth');
+  if (given !== undefined) return given as InitiateOAuth;
+  const canRequest = scheme === 'AzureMSI' || hasAny(values, CREDENTIALS);
+  return scheme === 'OAuthToken' || (values.has('OAuthAccessToken') && !canRequest) ? 'OFF' : 'GETANDREFRESH';
+}
+
+function grantOf(values: ValueReader, scheme: AuthScheme): 'CLIENT' | 'JWT' {
+  const grant = values.choice('OAuthGrantType') === 'JWT' ? 'JWT' : 'CLIENT';
+  if (grant === 'JWT' && scheme !== 'OAuthClient')
+    values.conflict(
+      ['OAuthGrantType'],
+      `OAuthGrantType JWT works with OAuthClient only, not with ${scheme}.`,
+    );
+  return grant;
+}
+
+function reportMissingSense(values: ValueReader, { scheme, initiate, grant }: LoginChoice): void {
+  if (scheme === 'OAuthToken' && initiate !== 'OFF') {
+    values.conflict(
+      ['InitiateOAuth'],
+      `InitiateOAuth ${initiate} has nothing to obtain a token with: OAuthToken only uses OAuthAccessToken; set it to OFF.`,
+    );
+  }
+  if (scheme === 'OAuthClient' && initiate !== 'OFF') {
+    const both = values.has('OAuthClientSecret') && values.has('OAuthJWTCert');
+    if (both && grant === 'CLIENT')
+      values.conflict(
+        ['OAuthClientSecret', 'OAuthJWTCert'],
+        'Both OAuthClientSecret and OAuthJWTCert are set; only one of them can prove the application.',
+      );
+    if (grant === 'JWT' && !values.has('OAuthJWTCert'))
+      values.problem('OAuthJWTCert', 'is missing: OAuthGrantType JWT signs its assertion with it');
+  }
+}
+
+function hasAny(values: ValueReader, names: readonly PropertyName[]): boolean {
+  return names.some((name) => values.has(name));
+}

@@ -1,0 +1,80 @@
+import type { PropertyName } from './properties.js';
+import type { Secret } from './secret.js';
+import type { ValueReader } from './value-reader.js';
+
+/** The way to the token endpoint. */
+export type ProxySettings =
+  | { readonly kind: 'none' }
+  /** As HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say. */
+  | { readonly kind: 'environment' }
+  | {
+      readonly kind: 'fixed';
+      readonly protocol: ProxyProtocol;
+      readonly host: string;
+      readonly port: number;
+      readonly user: string | undefined;
+      readonly password: Secret | undefined;
+      /** Hosts that are reached directly. */
+      readonly exceptions: readonly string[];
+    };
+
+type ProxyProtocol = 'http' | 'https' | 'socks5';
+
+const DEFAULT_PORTS: Readonly<Record<ProxyProtocol, number>> = { http: 80, https: 443, socks5: 1_080 };
+
+const DEPENDENT = [
+  'ProxyPort',
+  'ProxyUser',
+  'ProxyPassword',
+  'ProxyExceptions',
+] as const satisfies readonly PropertyName[];
+
+/** The proxy that the group of properties names. */
+export function proxyOf(values: ValueReader): ProxySettings {
+  const automatic = values.boolean('ProxyAutoDetect') === true;
+  const named = values.optional('ProxyServer');
+  const authenticates = values.choice('ProxyAuthScheme') !== 'NONE';
+  const sslType = values.choice('ProxySSLType');
+  const port = values.optionalInteger('ProxyPort');
+  if (automatic && named !== undefined)
+    values.conflict(
+      ['ProxyAutoDetect', 'ProxyServer'],
+      'Both ProxyAutoDetect and ProxyServer are set; the proxy is either looked up or named.',
+    );
+  if (named === undefined) {
+    for (const name of DEPENDENT)
+      if (values.has(name)) values.note(name, `${name} has no effect without ProxyServer.`);
+    return { kind: automatic ? 'environment' : 'none' };
+  }
+  const server = serverOf(values, named, sslType);
+  return {
+    kind: 'fixed',
+    ...server,
+    port: port ?? server.port ?? DEFAULT_PORTS[server.protocol],
+    user: authenticates ? values.optional('ProxyUser') : undefined,
+    password: authenticates ? values.secret('ProxyPassword') : undefined,
+    exceptions: values.list('ProxyExceptions'),
+  };
+}
+
+const RULE = 'must be a host name, or http://, https:// or socks5:// and a host name, with nothing behind it';
+
+function serverOf(
+  values: ValueReader,
+  text: string,
+  sslType: string | undefined,
+): { protocol: ProxyProtocol; host: string; port: number | undefined } {
+  const address = text.includes('://') ? text : `http://${text}`;
+  const [, scheme = '', host = '', port] =
+    /^(https?|socks5h?):\/\/([\p{L}\p{N}_.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?\/?$/iu.exec(address) ?? [];
+  if (host === '') values.problem('ProxyServer', RULE);
+  const said = scheme.toLowerCase();
+  const socks = said.startsWith('socks5');
+  if (socks && sslType === 'ALWAYS') values.problem('ProxySSLType', 'must not be ALWAYS with a SOCKS5 proxy');
+  const secure = sslType === 'ALWAYS' || (sslType === 'AUTO' && said === 'https');
+  return {
+    protocol: socks ? 'socks5' : secure ? 'https' : 'http',
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    port: port === undefined ? undefined : Number(port),
+  };
+}

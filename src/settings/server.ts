@@ -1,0 +1,107 @@
+import { isIPv6 } from 'node:net';
+import { LONGEST_NAME_BYTES } from '../server-text.js';
+import type { LoginChoice } from './auth-scheme.js';
+import type { ValueReader } from './value-reader.js';
+
+/** How the connection is encrypted and the server verified; modes as libpq has them. */
+export interface TlsSettings {
+  /** `require` encrypts without looking at the certificate, `verify-ca` does not look at its name. */
+  readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  /** After an SSLRequest, or at once. */
+  readonly negotiation: 'postgres' | 'direct';
+  /** PEM text of the only authorities to trust, or undefined for those of Node.js. */
+  readonly ca: string | undefined;
+}
+
+/** The server, the database, and what a session is like. */
+export interface ServerSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly tls: TlsSettings;
+  readonly applicationName: string;
+  readonly timeZone: string;
+  readonly readOnly: boolean;
+}
+
+export function serverOf(values: ValueReader, login: LoginChoice): ServerSettings {
+  const user = values.checked('User', isServerName, SERVER_NAME);
+  return {
+    host: hostOf(values),
+    port: values.integer('Port'),
+    database: values.optionalChecked('Database', isServerName, SERVER_NAME) ?? user,
+    user,
+    tls: tlsOf(values, login),
+    applicationName: values.checked('ApplicationName', isPrintable, NO_CONTROL),
+    timeZone: values.checked(
+      'TimeZone',
+      isTimeZone,
+      'must be the name of a time zone, such as Europe/Berlin',
+    ),
+    readOnly: values.boolean('Readonly') === true,
+  };
+}
+
+const NO_CONTROL = 'must not hold control characters';
+const SERVER_NAME = `must be at most ${String(LONGEST_NAME_BYTES)} bytes long and not hold control characters`;
+
+// The server cuts longer names without a sign, and would then mean another role or database.
+function isServerName(text: string): boolean {
+  return isPrintable(text) && Buffer.byteLength(text) <= LONGEST_NAME_BYTES;
+}
+
+function isPrintable(text: string): boolean {
+  return !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);
+}
+
+// It travels among the options of the login, where a blank would begin the next one.
+function isTimeZone(text: string): boolean {
+  return /^[A-Za-z0-9+:/_-]{1,60}$/.test(text);
+}
+
+function hostOf(values: ValueReader): string {
+  const isHost = (text: string): boolean =>
+    isIPv6(text) || /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252})$/u.test(text);
+  const bare = values.text('Server').replace(/^\[(.*)\]$/, '$1');
+  if (bare !== '' && !isHost(bare)) {
+    values.problem('Server', 'must be one host name or IP address (no scheme, port, path or socket)');
+  }
+  return bare;
+}
+
+function tlsOf(values: ValueReader, login: LoginChoice): TlsSettings {
+  return {
+    mode: login.scheme === 'Password' ? modeForPassword(values) : modeForToken(values),
+    negotiation: values.choice('SSLNegotiation') === 'direct' ? 'direct' : 'postgres',
+    ca: values.pem('SSLCA'),
+  };
+}
+
+function modeForPassword(values: ValueReader): TlsSettings['mode'] {
+  const mode = values.choice('SSLMode');
+  const encrypted = values.boolean('UseSSL') !== false;
+  if (!values.has('SSLMode')) return encrypted ? 'verify-full' : 'disable';
+  if (values.has('UseSSL') && encrypted === (mode === 'disable'))
+    values.conflict(['UseSSL', 'SSLMode'], `UseSSL and SSLMode=${mode ?? ''} contradict each other.`);
+  if (mode !== 'prefer' && mode !== 'allow') return (mode ?? 'verify-full') as TlsSettings['mode'];
+  values.note(
+    'SSLMode',
+    `SSLMode ${mode} would fall back to no encryption without a word; it is read as verify-full.`,
+  );
+  return 'verify-full';
+}
+
+function modeForToken(values: ValueReader): 'verify-full' {
+  const mode = values.choice('SSLMode');
+  if (values.boolean('UseSSL') === false)
+    values.problem('UseSSL', 'must be true: a token is sent over verified TLS only');
+  if (mode === 'disable')
+    values.problem('SSLMode', 'must not be disable: a token is sent over verified TLS only');
+  else if (mode !== undefined && mode !== 'verify-full')
+    values.note(
+      'SSLMode',
+      `SSLMode ${mode} is read as verify-full: a token is sent to a verified server only.`,
+    );
+  return 'verify-full';
+}
