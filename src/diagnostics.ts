@@ -28,7 +28,7 @@ export const EVENTS = {
     text: '{property} cannot be read anew, the credential in use stays: {code} {message}',
   },
   'credential.fallback': { level: 'warn', text: '{property} was refused ({code}); {used} is in use' },
-  'credential.expires': { level: 'warn', text: '{property} expires on {date}, in {daysLeft} days' },
+  'credential.expires': { level: 'warn', text: '{property} expires on {date} ({daysLeft} days left)' },
   'clock.corrected': {
     level: 'warn',
     text: 'the clock of this machine is {seconds} s from that of {host}; assertions are signed for its time',

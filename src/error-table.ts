@@ -164,7 +164,7 @@ export const ERRORS = {
   PROPERTY_UNSUPPORTED: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
-    message: 'This connector cannot do what is asked: {problems}',
+    message: '{problems}',
     cure: 'Remove or change the named properties; "pg-entra properties" lists those that are supported.',
   },
   STORED_SECRET_WITHHELD: {

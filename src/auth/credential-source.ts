@@ -151,7 +151,7 @@ export class CredentialSource {
     const expiresAtMs = candidate.expiresAtMs(credential);
     if (expiresAtMs === undefined) return;
     const daysLeft = Math.floor((expiresAtMs - this.#clock.wallMs()) / DAY_MS);
-    const days = WARN_DAYS.find((limit) => daysLeft < limit);
+    const days = WARN_DAYS.find((limit) => daysLeft <= limit);
     const told = this.#warned?.expiresAtMs === expiresAtMs ? this.#warned.days : Infinity;
     if (days === undefined || days >= told) return;
     this.#warned = { expiresAtMs, days };

@@ -6,7 +6,8 @@ import {
   unusableTailMs,
   type TokenSource,
 } from '#src/auth/token-source.js';
-import type { AccessToken } from '#src/auth/access-token.js';
+import { tokenOf, type AccessToken } from '#src/auth/access-token.js';
+import type { ReadSuppliedToken } from '#src/auth/supplied-token.js';
 import { openTokenStore } from '#src/auth/token-store/index.js';
 import { ConnectorError } from '#src/errors.js';
 import { Secret } from '#src/settings/secret.js';
@@ -25,14 +26,19 @@ class Bench {
   answer: (() => Promise<void>) | undefined;
   readonly source: TokenSource;
 
-  constructor(store = openTokenStore('memory://')) {
+  /** Requests whose signal was aborted. */
+  abandoned = 0;
+
+  constructor(store = openTokenStore('memory://'), supplied?: (clock: FakeClock) => ReadSuppliedToken) {
     this.source = createTokenSource({
+      supplied: supplied?.(this.clock),
       key: 'identity',
       store,
       clock: this.clock,
       diagnostics: silent,
       request: async (signal) => {
         this.requests += 1;
+        signal.addEventListener('abort', () => (this.abandoned += 1));
         const serial = this.requests;
         if (this.answer) await Promise.race([this.answer(), aborted(signal)]);
         return { token: this.token(`token-${String(serial)}`) };
@@ -138,6 +144,72 @@ describe('token source', () => {
     expect(bench.requests).to.equal(1);
   });
 
+  it('C-05 aborts the request when the last of its callers has left, and serves the next one', async () => {
+    const bench = new Bench();
+    bench.answer = () => new Promise(() => undefined);
+    const leaving = [new AbortController(), new AbortController()];
+    const waiting = leaving.map(({ signal }) =>
+      failure(Promise.resolve(bench.source.get(signal)), 'POSTGRESQL:CANCELLED', 'CANCELLED'),
+    );
+    leaving[0]?.abort(new ConnectorError('CANCELLED', {}));
+    await settle();
+    expect(bench.abandoned).to.equal(0);
+    leaving[1]?.abort(new ConnectorError('CANCELLED', {}));
+    await Promise.all(waiting);
+    expect(bench.abandoned).to.equal(1);
+    expect(bench.source.health()).to.deep.equal({ state: 'none', obtained: 0, failed: 0 });
+    bench.answer = undefined;
+    expect(await bench.value()).to.equal('token-2');
+  });
+
+  it('C-05 does not abort a request that somebody without a signal waits for, nor a renewal ahead', async () => {
+    const bench = new Bench();
+    let release = (): void => undefined;
+    bench.answer = () => new Promise((resolve) => (release = resolve));
+    const leaving = new AbortController();
+    const left = failure(
+      Promise.resolve(bench.source.get(leaving.signal)),
+      'POSTGRESQL:CANCELLED',
+      'CANCELLED',
+    );
+    const staying = bench.value();
+    leaving.abort(new ConnectorError('CANCELLED', {}));
+    await left;
+    release();
+    expect(await staying).to.equal('token-1');
+    bench.clock.advance(0.7 * HOUR);
+    expect(bench.immediate()).to.equal('token-1'); // begins the renewal
+    bench.clock.advance(0.3 * HOUR);
+    const caller = new AbortController();
+    const late = failure(
+      Promise.resolve(bench.source.get(caller.signal)),
+      'POSTGRESQL:CANCELLED',
+      'CANCELLED',
+    );
+    caller.abort(new ConnectorError('CANCELLED', {}));
+    await late;
+    expect(bench.abandoned).to.equal(0);
+    release();
+    await settle();
+    expect(bench.immediate()).to.equal('token-2');
+  });
+
+  it('C-05 serves a source whose request of another was abandoned', async () => {
+    const store = openTokenStore('memory://');
+    const [owner, sharer] = [new Bench(store), new Bench(store)];
+    owner.answer = () => new Promise(() => undefined);
+    const leaving = new AbortController();
+    const left = failure(
+      Promise.resolve(owner.source.get(leaving.signal)),
+      'POSTGRESQL:CANCELLED',
+      'CANCELLED',
+    );
+    const served = sharer.value();
+    leaving.abort(new ConnectorError('CANCELLED', {}));
+    await left;
+    expect(await served).to.equal('token-1');
+  });
+
   it('C-06 renews between 50 and 75 % of a life', () => {
     expect(renewalAgeMs(HOUR, 0)).to.equal(0.5 * HOUR);
     expect(renewalAgeMs(HOUR, 1)).to.equal(0.75 * HOUR);
@@ -187,6 +259,81 @@ describe('token source', () => {
     expect(gaps).to.equal(0);
     expect(bench.source.health().obtained).to.equal(bench.requests);
     expect(bench.requests).to.be.within((30 * 24) / 0.75 - 1, (30 * 24) / 0.5 + 1);
+  });
+
+  it('C-15 has no gap in a year of one-hour lives while every fifth request fails, with at most 1.3 requests a token', async () => {
+    const bench = new Bench();
+    await bench.value();
+    let seed = 1;
+    const chance = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    bench.answer = () => (chance() < 0.2 ? unavailable() : Promise.resolve());
+    let gaps = 0;
+    for (let minute = 0; minute < 365 * 24 * 60; minute += 1) {
+      bench.clock.advance(60_000);
+      bench.clock.chance = chance();
+      if (bench.immediate() === undefined) gaps += 1;
+      if (bench.source.health().state === 'renewing') await settle();
+    }
+    const { obtained, failed } = bench.source.health();
+    expect(gaps).to.equal(0);
+    expect(obtained).to.be.greaterThan((365 * 24) / 0.76);
+    expect(failed / bench.requests).to.be.within(0.15, 0.25);
+    expect(bench.requests / obtained).to.be.at.most(1.3);
+  }).timeout(60_000);
+
+  it('T-02 waits as long as the authority asks before it renews again, and only a minute where a token is needed', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.clock.advance(0.5 * HOUR + 0.25 * HOUR);
+    bench.answer = () =>
+      Promise.reject(new ConnectorError('AUTHORITY_THROTTLED', { host: 'a' }, { retryAfterMs: 600_000 }));
+    bench.immediate();
+    await settle();
+    expect(bench.source.health().failure?.retryInSeconds).to.equal(60);
+    bench.clock.advance(599_000);
+    bench.immediate();
+    await settle();
+    expect(bench.requests).to.equal(2);
+    bench.clock.advance(2_000);
+    bench.answer = undefined;
+    bench.immediate();
+    await settle();
+    expect(bench.requests).to.equal(3);
+  });
+
+  describe('with a token of the user (InitiateOAuth=REFRESH)', () => {
+    const supplied =
+      (isAgeKnown: boolean, leftMs = HOUR) =>
+      (clock: FakeClock): ReadSuppliedToken => ({
+        token: tokenOf(new Secret('supplied'), undefined, leftMs, clock),
+        isAgeKnown,
+      });
+
+    it('uses it until its renewal, and then its own', async () => {
+      const bench = new Bench(undefined, supplied(true));
+      expect(bench.immediate()).to.equal('supplied');
+      bench.clock.advance(0.76 * HOUR);
+      expect(bench.immediate()).to.equal('supplied');
+      await settle();
+      expect(bench.immediate()).to.equal('token-1');
+    });
+
+    it('renews at once where its age is unknown', async () => {
+      const bench = new Bench(undefined, supplied(false));
+      expect(bench.immediate()).to.equal(undefined);
+      expect(await bench.value()).to.equal('token-1');
+    });
+
+    it('renews at once where it has expired', async () => {
+      const bench = new Bench(undefined, supplied(true, -1_000));
+      expect(await bench.value()).to.equal('token-1');
+    });
+
+    it('C-17 replaces it when the server refuses it', async () => {
+      const bench = new Bench(undefined, supplied(true));
+      expect(bench.source.reject(await bench.source.get())).to.equal(true);
+      expect(await bench.value()).to.equal('token-1');
+    });
   });
 
   for (const seconds of [1, 10, 60]) {
