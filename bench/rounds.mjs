@@ -30,16 +30,40 @@ export async function nanosecondsPerCall(work, calls) {
   return Number(process.hrtime.bigint() - startedAt) / calls;
 }
 
+/** The same for `work` that gives its result at once. */
+export function nanosecondsPerSyncCall(work, calls) {
+  const startedAt = process.hrtime.bigint();
+  let results = 0;
+  for (let call = 0; call < calls; call += 1) if (work() !== undefined) results += 1;
+  if (results !== calls) throw new Error('a call gave nothing');
+  return Number(process.hrtime.bigint() - startedAt) / calls;
+}
+
 const SLACK = 0.25;
 
 /**
- * Prints a ratio by round and its median against `goal`, and marks the process as failed when the
- * median falls short of it by more than the slack of 25 %.
+ * Prints a ratio by round and its median against `goal`, the least it should be, and marks the
+ * process as failed when the median falls short of it by more than the slack of 25 %.
  */
-export function report(title, ratios, goal) {
+export function reportAtLeast(title, ratios, goal) {
   const middle = median(ratios);
-  const verdict = middle >= goal ? 'reached' : middle >= goal * (1 - SLACK) ? 'within slack' : 'MISSED';
-  const rounds = ratios.map((ratio) => ratio.toFixed(0)).join(' ');
-  console.log(`${title}: median ${middle.toFixed(0)} (rounds ${rounds}), goal ${goal}: ${verdict}`);
+  print(title, ratios, `at least ${goal}`, middle >= goal, middle >= goal * (1 - SLACK));
+}
+
+/** The same for a `goal` that is the most the ratio should be. */
+export function reportAtMost(title, ratios, goal) {
+  const middle = median(ratios);
+  print(title, ratios, `at most ${goal}`, middle <= goal, middle <= goal * (1 + SLACK));
+}
+
+function print(title, ratios, goal, isReached, isWithinSlack) {
+  const verdict = isReached ? 'reached' : isWithinSlack ? 'within slack' : 'MISSED';
+  const rounds = ratios.map(shown).join(' ');
+  console.log(`${title}: median ${shown(median(ratios))} (rounds ${rounds}), goal ${goal}: ${verdict}`);
   if (verdict === 'MISSED') process.exitCode = 1;
+}
+
+/** Three digits that count. */
+function shown(ratio) {
+  return ratio >= 100 ? ratio.toFixed(0) : ratio.toPrecision(3);
 }
