@@ -103,7 +103,7 @@ interface Parts {
 
 function assemble({ settings, notes }: ResolvedSettings, options: ConnectorOptions): Parts {
   const clock = options.clock ?? systemClock;
-  const diagnostics = createDiagnostics(options.logger);
+  const diagnostics = createDiagnostics({ logger: options.logger, clock });
   for (const { text } of notes) diagnostics.report('settings.warning', { text });
   return { clock, diagnostics, ...openTokenSource(settings, { ...options, clock, diagnostics }) };
 }

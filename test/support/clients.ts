@@ -13,6 +13,6 @@ export function entraClientFor(
   const { identity, timeoutMs } = settings;
   const clock = options.clock ?? systemClock;
   const network = createNetwork({ ca: identity.ca, clock });
-  const diagnostics = createDiagnostics(options.logger);
+  const diagnostics = createDiagnostics({ logger: options.logger });
   return { entra: createEntraClient({ identity, timeoutMs, network, clock, diagnostics }), network };
 }
