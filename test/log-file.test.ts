@@ -78,6 +78,29 @@ describe('the log file', () => {
     expect(told).to.deep.equal([]);
   });
 
+  it('writes the first line at once and gathers those of the next 20 ms', async () => {
+    let opened = 0;
+    const files = opening((file) => {
+      opened += 1;
+      return file;
+    });
+    const { log, clock } = openLog({ files });
+    log.write('a');
+    await untilTrue(() => clock.pendingTimers > 0);
+    expect(read()).to.equal('a\n');
+    for (const line of ['b', 'c', 'd']) {
+      log.write(line);
+      await settle();
+    }
+    expect(read()).to.equal('a\n');
+    clock.advance(20);
+    await untilTrue(() => clock.pendingTimers > 0);
+    expect(read()).to.equal('a\nb\nc\nd\n');
+    expect(opened).to.equal(2);
+    await log.close();
+    expect(clock.pendingTimers).to.equal(0);
+  });
+
   it('makes no file before the first line', async () => {
     await openLog().log.close();
     expect(names()).to.deep.equal([]);
