@@ -219,15 +219,13 @@ export class LogFile {
 
   /** Moves the full file (`inode`) away, unless another process was faster. */
   async #rotate(inode: number): Promise<void> {
+    const present = await this.#files.lstat(this.#path).catch(unlessAbsent);
+    if (present?.ino !== inode) return;
     const target = await this.#reserveName();
-    try {
-      if ((await this.#files.lstat(this.#path)).ino !== inode) throw new MovedAway();
-      await this.#files.rename(this.#path, target);
-    } catch (error) {
+    await this.#files.rename(this.#path, target).catch(async (error: unknown) => {
       await this.#files.unlink(target);
-      if (error instanceof MovedAway || codeOf(error) === 'ENOENT') return;
-      throw error;
-    }
+      unlessAbsent(error);
+    });
     await this.#prune().catch((error: unknown) => {
       this.#complain(error);
     });
@@ -254,9 +252,7 @@ export class LogFile {
     const folder = dirname(this.#path);
     const older = (await this.#files.readdir(folder)).filter((name) => this.#isOlder(name)).sort();
     for (const name of older.slice(0, Math.max(0, older.length - kept))) {
-      await this.#files.unlink(join(folder, name)).catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw error;
-      });
+      await this.#files.unlink(join(folder, name)).catch(unlessAbsent);
     }
   }
 
@@ -267,9 +263,6 @@ export class LogFile {
   }
 }
 
-/** Another process has moved the full file away already. */
-class MovedAway extends Error {}
-
 const STAMP = /^\d{8}T\d{9}Z$/;
 
 /** Date and time in UTC that sort as they read, without the characters that Windows refuses. */
@@ -279,4 +272,10 @@ function stampOf(wallMs: number): string {
 
 function codeOf(error: unknown): unknown {
   return (error as NodeJS.ErrnoException).code;
+}
+
+/** Another process has moved or deleted the file already: as good as done. */
+function unlessAbsent(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
+  return undefined;
 }

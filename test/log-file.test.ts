@@ -287,6 +287,22 @@ describe('the log file', () => {
       expect(read()).to.equal(`new\n${LINE}\n`);
     });
 
+    it('goes on where another process moves the file in the very same moment', async () => {
+      for (const call of ['lstat', 'rename'] as const) {
+        writeFileSync(path(), 'y'.repeat(SMALLEST), { mode: 0o600 });
+        const moving = (from: string, to: string): Promise<never> => {
+          renameSync(path(), folder.path('moved'));
+          return fsPromises[call](from, to as never) as Promise<never>;
+        };
+        const { log, told } = openLog({ files: { ...fsPromises, [call]: moving } });
+        log.write(LINE);
+        await log.close();
+        expect(told).to.deep.equal([]);
+        expect(names()).to.deep.equal(['flow.log', 'moved']);
+        expect(read()).to.equal(`${LINE}\n`);
+      }
+    });
+
     it('writes no more than the limit where the folder does not let it rename', async () => {
       writeFileSync(path(), 'y'.repeat(SMALLEST), { mode: 0o600 });
       const files: LogFiles = { ...fsPromises, rename: () => Promise.reject(errorOf('EPERM')) };
@@ -393,6 +409,25 @@ describe('the log file', () => {
         .join('');
       expect(text).to.equal(`${LINE}\n`.repeat(150));
     });
+  });
+
+  it('closes the file after each write, good or bad', async () => {
+    for (const call of ['stat', 'write', undefined] as const) {
+      let open = 0;
+      const files = opening((file) => {
+        open += 1;
+        return {
+          ...file,
+          ...(call !== undefined && { [call]: () => Promise.reject(errorOf('EIO')) }),
+          close: async () => {
+            await file.close();
+            open -= 1;
+          },
+        };
+      });
+      await writeLines(150, { files });
+      expect(open).to.equal(0);
+    }
   });
 
   it('F-05 three processes share a file through its rotations: each line whole, each line once', async () => {
