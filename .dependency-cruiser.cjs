@@ -3,7 +3,7 @@
 /** Modules of src/ from left to right; imports point left. A name is a file or a folder, neighbours share a place. */
 const ORDER = [
   ['clock', 'server-text'],
-  ['error-table', 'event-table'],
+  ['error-table', 'event-table', 'rotating-file'],
   ['errors', 'log-file'],
   ['diagnostics'],
   ['settings'],
