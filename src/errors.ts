@@ -173,7 +173,10 @@ export function describe(error: unknown): string {
 
 /** `template` with `{name}` replaced by the details, made fit for a message. */
 export function fill(template: string, details: Readonly<Record<string, string | number>>): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => printable(String(details[name])));
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = details[name];
+    return typeof value === 'number' ? String(value) : printable(String(value));
+  });
 }
 
 function plainCause(cause: unknown): Error {
