@@ -3,8 +3,8 @@
 /** Modules of src/ from left to right; imports point left. A name is a file or a folder, neighbours share a place. */
 const ORDER = [
   ['clock', 'server-text'],
-  ['error-table'],
-  ['errors'],
+  ['error-table', 'event-table', 'rotating-file'],
+  ['errors', 'log-file'],
   ['diagnostics'],
   ['settings'],
   ['sql'],

@@ -13,6 +13,7 @@ const FILES = [
   ['connector.json', 'manifest.js', 'renderManifest'],
   ['docs/properties.md', 'documents.js', 'renderProperties'],
   ['docs/errors.md', 'documents.js', 'renderErrors'],
+  ['docs/logging.md', 'documents.js', 'renderLogging'],
   ['dist/hosts/node-red/connection.html', 'hosts/node-red/editor.js', 'renderConnectionEditor'],
   ['dist/hosts/node-red/operation.html', 'hosts/node-red/editor.js', 'renderOperationEditor'],
 ].map(([path, module, name]) => ({ path, module, name, isCommitted: !path.startsWith('dist/') }));

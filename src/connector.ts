@@ -106,7 +106,13 @@ interface Parts extends TokenParts {
 
 function assemble({ settings, notes }: ResolvedSettings, options: ConnectorOptions): Parts {
   const clock = options.clock ?? systemClock;
-  const diagnostics = createDiagnostics(options.logger);
+  const { user, host, database } = settings.server;
+  const diagnostics = createDiagnostics({
+    logger: options.logger,
+    log: settings.log,
+    connection: `${user}@${host}/${database}`,
+    clock,
+  });
   for (const { text } of notes) diagnostics.report('settings.warning', { text });
   return { clock, diagnostics, ...openTokens(settings, { ...options, clock, diagnostics }) };
 }
@@ -145,6 +151,12 @@ class WiredConnector implements Connector {
       open,
       onClose: ({ id }, reason) => {
         parts.diagnostics.report('session.closed', { id, reason });
+      },
+      onLend: ({ id }, { idle, waiting }, waitedMs) => {
+        parts.diagnostics.report('session.lent', { id, idle, waiting, ms: Math.round(waitedMs) });
+      },
+      onReturn: ({ id }, { idle, waiting }) => {
+        parts.diagnostics.report('session.returned', { id, idle, waiting });
       },
     });
     this.#opened = settings.connectOnOpen ? this.#pool.use(() => Promise.resolve()) : Promise.resolve();
@@ -228,6 +240,7 @@ class WiredConnector implements Connector {
     this.#parts.tokens?.close();
     await this.#pool.close(CLOSE_GRACE_MS);
     await this.#parts.network.close();
+    await this.#parts.diagnostics.close();
   }
 
   /** Reports how an operation ended. */
@@ -241,6 +254,7 @@ class WiredConnector implements Connector {
     const { clock, diagnostics } = this.#parts;
     const startedAt = clock.steadyMs();
     const ms = (): number => Math.round(clock.steadyMs() - startedAt);
+    diagnostics.report('operation.started', { operation });
     return {
       completed(rows, affectedRows) {
         diagnostics.report('operation.completed', { operation, rows, affectedRows, ms: ms() });

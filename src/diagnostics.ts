@@ -1,51 +1,10 @@
 import { channel } from 'node:diagnostics_channel';
-import { fill, type Placeholders } from './errors.js';
+import { systemClock, type Clock } from './clock.js';
+import { describe, fill, printable, type Placeholders } from './errors.js';
+import { EVENTS, type EventName, type Level, type Verbosity } from './event-table.js';
+import { LogFile } from './log-file.js';
 
-/** Levels of CData's `Verbosity`, from 1: an event is written when its level is at most the one asked for. */
-export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
-
-export type Level = (typeof LEVELS)[number];
-
-/**
- * Every event the connector reports, with its level and its words. `{name}` is filled from the
- * fields; fields hold names, counts and durations, never values of secret properties, tokens,
- * SQL parameters or rows.
- */
-export const EVENTS = {
-  'settings.warning': { level: 'warn', text: '{text}' },
-  'discovery.completed': { level: 'info', text: 'authority found: tenant {tenantId} at {host} ({ms} ms)' },
-  'token.requested': { level: 'debug', text: 'token requested from {host} with {credential}' },
-  'token.obtained': { level: 'info', text: 'token obtained, usable for {lifetimeSeconds} s ({ms} ms)' },
-  'token.failed': { level: 'info', text: 'token request failed: {code} {message}' },
-  'token.kept': { level: 'warn', text: 'renewal failed, the present token stays in use: {code} {message}' },
-  'token.rejected': { level: 'warn', text: 'the server refused the token; a new one is requested' },
-  'authority.retry': {
-    level: 'info',
-    text: 'authority {host} failed ({code}); next attempt in {delayMs} ms',
-  },
-  'credential.kept': {
-    level: 'warn',
-    text: '{property} cannot be read anew, the credential in use stays: {code} {message}',
-  },
-  'credential.fallback': { level: 'warn', text: '{property} was refused ({code}); {used} is in use' },
-  'credential.expires': { level: 'warn', text: '{property} expires on {date} ({daysLeft} days left)' },
-  'clock.corrected': {
-    level: 'warn',
-    text: 'the clock of this machine is {seconds} s from that of {host}; assertions are signed for its time',
-  },
-  'token.strange': { level: 'warn', text: '{text}' },
-  'certificate.loaded': { level: 'info', text: 'certificate {subject} loaded, valid until {validTo}' },
-  'session.opened': { level: 'debug', text: 'session {id} opened as {user} ({ms} ms)' },
-  'session.closed': { level: 'debug', text: 'session {id} closed: {reason}' },
-  'login.failed': { level: 'info', text: 'login failed: {code} {message}' },
-  'operation.completed': {
-    level: 'debug',
-    text: '{operation}: {rows} rows, {affectedRows} affected ({ms} ms)',
-  },
-  'operation.failed': { level: 'info', text: '{operation} failed: {code} ({ms} ms)' },
-} as const satisfies Record<string, { level: Level; text: string }>;
-
-export type EventName = keyof typeof EVENTS;
+type Fields = Readonly<Record<string, string | number>>;
 
 /** The fields of event `Name`. */
 export type EventFields<Name extends EventName> = Readonly<
@@ -55,31 +14,115 @@ export type EventFields<Name extends EventName> = Readonly<
 /** What a host's logger receives: one line a call, already free of secrets. */
 export type Logger = Readonly<Record<Level, (line: string) => void>>;
 
+/** Which events are written, and into which file. */
+export interface LogSettings {
+  /** Undefined: no file. */
+  readonly file: string | undefined;
+  readonly verbosity: Verbosity;
+  /** Whether somebody asked for it: a host's logger otherwise gets every event and decides itself. */
+  readonly isVerbosityGiven: boolean;
+  /** Empty: all. */
+  readonly modules: readonly string[];
+  /** Size that no file grows beyond; less than 100 KB counts as 100 KB. */
+  readonly maxFileBytes: number;
+  /** Most files kept, the present one included; 1 counts as 2, 0 or less as no limit. */
+  readonly maxFiles: number;
+}
+
 /** Reports events of one connector. */
 export interface Diagnostics {
   report<Name extends EventName>(name: Name, fields: EventFields<Name>): void;
+  /** Waits, two seconds at most, until the file holds what was reported. Later events do not get into it. */
+  close(): Promise<void>;
+}
+
+export interface DiagnosticsOptions {
+  /** The host's own log: receives the lines instead of the file. */
+  readonly logger?: Logger | undefined;
+  /** Undefined: every event goes to `logger`. */
+  readonly log?: LogSettings | undefined;
+  /** Names the connection in the lines of a file that several share. */
+  readonly connection?: string | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 /**
- * Reports to `logger` (when given) and to the Node.js diagnostics channel `pg-entra:<event>`,
- * whose subscribers get the fields as an object. A logger that throws is ignored: diagnostics
- * never fail an operation.
+ * Reports to `logger` or else to the file of `log` what `log` asks for, and every event to the
+ * Node.js diagnostics channel `pg-entra:<event>`, whose subscribers get the fields as an object.
+ * A logger that throws and a file that cannot be written are survived: diagnostics never fail an
+ * operation. No I/O before the first event.
  */
-export function createDiagnostics(logger?: Logger): Diagnostics {
-  return {
+export function createDiagnostics(options: DiagnosticsOptions = {}): Diagnostics {
+  const { logger, log } = options;
+  const file = log?.file === undefined || logger ? undefined : openLog(log.file, log, options);
+  const diagnostics: Diagnostics = {
     report(name, fields) {
-      const subscribers = channel(`pg-entra:${name}`);
-      if (subscribers.hasSubscribers) subscribers.publish(fields);
-      if (logger) write(logger, name, fields);
+      publish(name, fields);
+      if (!isWanted(name, log, logger !== undefined)) return;
+      if (logger) tell(logger, name, fields);
+      file?.write(lineOf(name, fields, options));
     },
+    close: () => file?.close() ?? Promise.resolve(),
   };
+  if (logger && log?.file !== undefined) {
+    diagnostics.report('settings.warning', { text: 'Logfile has no effect: the host keeps the log.' });
+  }
+  return diagnostics;
 }
 
-function write(logger: Logger, name: EventName, fields: Readonly<Record<string, string | number>>): void {
+function isWanted(name: EventName, log: LogSettings | undefined, isHosts: boolean): boolean {
+  if (!log) return true;
+  const { verbosity, module } = EVENTS[name];
+  const isLoudEnough = verbosity <= log.verbosity || (isHosts && !log.isVerbosityGiven);
+  return isLoudEnough && (log.modules.length === 0 || log.modules.includes(module));
+}
+
+function publish(name: EventName, fields: Fields): void {
+  const subscribers = channel(`pg-entra:${name}`);
+  if (!subscribers.hasSubscribers) return;
+  const shown = Object.entries(fields).map(([field, value]) => [
+    field,
+    typeof value === 'string' ? printable(value) : value,
+  ]);
+  subscribers.publish(Object.fromEntries(shown));
+}
+
+function tell(logger: Logger, name: EventName, fields: Fields): void {
   const { level, text } = EVENTS[name];
   try {
     logger[level](`${name}: ${fill(text, fields)}`);
   } catch {
     // A broken logger must not break the flow.
   }
+}
+
+/** The log file of `log`. What befalls it is told whatever the log asks for. */
+function openLog(path: string, log: LogSettings, options: DiagnosticsOptions): LogFile {
+  const noted = <Name extends EventName>(name: Name, fields: EventFields<Name>): string => {
+    publish(name, fields);
+    return lineOf(name, fields, options);
+  };
+  return new LogFile({
+    path,
+    maxBytes: log.maxFileBytes,
+    maxFiles: log.maxFiles,
+    clock: options.clock ?? systemClock,
+    notices: {
+      failed: (problem) => noted('log.failed', { problem: describe(problem) }),
+      lost: (count) => noted('log.lost', { count }),
+      tightened: () => noted('log.tightened', {}),
+    },
+  });
+}
+
+/** Time, level, module, connection and event; always one line. */
+function lineOf(
+  name: EventName,
+  fields: Fields,
+  { clock = systemClock, connection }: DiagnosticsOptions,
+): string {
+  const { level, module, text } = EVENTS[name];
+  const time = new Date(clock.wallMs()).toISOString();
+  const tag = connection === undefined ? '' : ` [${printable(connection)}]`;
+  return `${time} ${level} ${module}${tag} ${name}: ${fill(text, fields)}`;
 }

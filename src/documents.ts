@@ -1,4 +1,5 @@
 import { ERROR_TYPES, ERRORS, type ErrorType } from './error-table.js';
+import { EVENTS, MODULES, VERBOSITIES, type EventFacts } from './event-table.js';
 import { PROPERTIES, type Property } from './settings/properties.js';
 import { isActive, PROPERTY_GROUPS, type PropertyCondition } from './settings/property.js';
 
@@ -47,6 +48,54 @@ export function renderErrors(): string {
   const intro = 'A flow catches the type; the code names the cause. Words in braces are filled in.';
   return `${GENERATED}\n\n# Errors\n\n${intro}\n\n${types.join('\n\n')}\n`;
 }
+
+/** The text of `docs/logging.md`. */
+export function renderLogging(): string {
+  const modules = Object.entries(MODULES).map(([module, about]) => [`\`${module}\``, about]);
+  const steps = Object.entries(VERBOSITIES).map(([verbosity, about]) => {
+    const rows = Object.entries<EventFacts>(EVENTS)
+      .filter(([, facts]) => facts.verbosity === Number(verbosity))
+      .map(([name, { module, level, text }]) => [`\`${name}\``, `\`${module}\``, level, text]);
+    return [
+      `## \`Verbosity=${verbosity}\``,
+      `Adds ${about}.`,
+      table(['Event', 'Module', 'Level', 'Words'], rows).join('\n'),
+    ].join('\n\n');
+  });
+  const parts = [
+    GENERATED,
+    LOGGING_INTRO,
+    table(['Module', 'Events about'], modules).join('\n'),
+    ...steps,
+    LOGGING_END,
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+const LOGGING_INTRO = `# Logging
+
+Each event is one line: time in UTC, level, module, event, words. Words in braces are filled in.
+
+\`\`\`
+2026-11-21T21:37:03.123Z info AUTH token.obtained: token obtained, usable for 3599 s (120 ms)
+\`\`\`
+
+**No line, at any verbosity, holds a secret, a token, an assertion, the body of a request or an answer, SQL text, a parameter or a row.** Text of strangers (a server, a certificate) loses what looks like a token, its control characters are escaped, and it is cut at 1,000 characters, so that it cannot forge a line.
+
+\`Verbosity\` (1 to 5) and \`LogModules\` (modules separated by semicolons; none: all) choose the events. They go
+
+- to the log of the host where it has one (Node-RED, the shell, \`logger\` of \`createConnector\`), at the level given below; \`Logfile\` has no effect then,
+- otherwise to \`Logfile\`; without one, nothing is written.
+
+Whatever is chosen, a program can subscribe to each event by its name, fields as an object: \`diagnostics_channel.subscribe('pg-entra:token.obtained', …)\`.
+
+\`Logfile\` is a regular file that belongs to the user of the process, in a folder that exists. It is made with mode 0600; one that others can read is set to 0600, and a line in it says so; a symbolic link, a file with a second name, a folder, a pipe, a device, and a file of another user are refused. At \`MaxLogFileSize\` (\`100MB\`, \`512KB\`, plain bytes; at least 100 KB) the file is renamed with the date and time in UTC in its name (\`flow.log\` to \`flow.20261121T213703123Z.log\`), and of all these files the \`MaxLogFileCount\` youngest are kept, the present one included (at least 2; 0 or less: all). Several connections and processes may share a file.
+
+The log never stops or slows a flow. Lines are written behind it, 20 ms apart (a process that is killed loses those of its last 20 ms), at most 1 MiB waits in memory, and what a full, slow or forbidden disk does not take is dropped; a line says how many were lost as soon as lines are taken again, and the event \`log.failed\`, which goes to subscribers only, says why at once.`;
+
+const LOGGING_END = `## What the connector does not control
+
+\`NODE_DEBUG\`, \`NODE_OPTIONS\` with tracing or inspection, heap snapshots and core dumps are Node.js's own: they show what the process sends and holds. Leave them off where tokens are worth protecting.`;
 
 function codesOf(type: ErrorType): string[][] {
   return Object.entries(ERRORS)

@@ -129,9 +129,20 @@ export function exitCodeOf(error: { readonly type: ErrorType }): ExitCode {
 }
 
 const MESSAGE_LIMIT = 1_000;
-// base64url of a JSON object, the start of a JWT (an access token or an assertion), cut off or not.
-const JSON_WEB_TOKEN = /eyJ[\w-]{10,}(?:\.[\w-]*)*/g;
-const SECRET_FORM_FIELD = /\b(client_secret|client_assertion|access_token|refresh_token|password)=[^&\s"]+/gi;
+/** What never leaves in a message, and what stands in its place. Opaque secrets are known by their names only. */
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [/\b(client_secret|client_assertion|assertion|\w+_token|password)(=|%3D)[^&\s"]+/gi, '$1$2***'],
+  [
+    /\b(client_secret|client_assertion|assertion|\w+_token|password)(\\*":\s*\\*")(?:\\.|[^"\\])+/gi,
+    '$1$2***',
+  ],
+  [/\b(Basic|Bearer) +[\w.~+/-]{16,}=*/gi, '$1 ***'],
+  // base64url of a JSON object, the start of a JWT (an access token or an assertion), cut off or
+  // not; then the same in base64 and in hexadecimal.
+  [/eyJ[\w-]{10,}(?:\.[\w-]*)*/g, '***'],
+  [/ZXlK[\w+/-]{10,}=*/g, '***'],
+  [/65794a[\da-f]{20,}/gi, '***'],
+];
 const CONTROL = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu;
 
 /**
@@ -139,10 +150,10 @@ const CONTROL = /[\p{Cc}\p{Surrogate}\p{Bidi_Control}\u2028\u2029]/gu;
  * direction characters escaped (no forged log lines), at most 1,000 characters.
  */
 export function printable(text: string): string {
-  const masked = text
-    .slice(0, 4 * MESSAGE_LIMIT)
-    .replace(SECRET_FORM_FIELD, '$1=***')
-    .replace(JSON_WEB_TOKEN, '***');
+  const masked = SECRETS.reduce(
+    (rest, [secret, mask]) => rest.replace(secret, mask),
+    text.slice(0, 4 * MESSAGE_LIMIT),
+  );
   const escaped = masked.replace(CONTROL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return escaped.length > MESSAGE_LIMIT ? `${escaped.slice(0, MESSAGE_LIMIT).toWellFormed()}…` : escaped;
 }
@@ -162,7 +173,10 @@ export function describe(error: unknown): string {
 
 /** `template` with `{name}` replaced by the details, made fit for a message. */
 export function fill(template: string, details: Readonly<Record<string, string | number>>): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => printable(String(details[name])));
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = details[name];
+    return typeof value === 'number' ? String(value) : printable(String(value));
+  });
 }
 
 function plainCause(cause: unknown): Error {

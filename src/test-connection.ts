@@ -4,6 +4,7 @@ import { startBudget, type Clock } from './clock.js';
 import { logIn } from './connection/login.js';
 import type { Session } from './connection/session.js';
 import { openTcp, startTls, type Wait } from './connection/transport.js';
+import type { Diagnostics } from './diagnostics.js';
 import { asConnectorError, type ConnectorError, type ErrorCode, type ErrorType } from './errors.js';
 import type { ResolvedSettings, Settings } from './settings/settings.js';
 
@@ -54,6 +55,7 @@ export interface TestOptions {
 /** What the stages work with. */
 export interface TestParts extends TokenParts {
   readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
 }
 
 /**
@@ -81,6 +83,7 @@ export async function testSettings(
       await walkToDatabase(walk, resolved.settings, parts, token, options);
   } finally {
     parts.tokens?.close();
+    await parts.diagnostics.close();
     await parts.network.close();
   }
   return walk.report();

@@ -2,7 +2,7 @@ import { Validator } from '@cfworker/json-schema';
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { ERROR_TYPES, ERRORS } from '#src/error-table.js';
-import { renderErrors, renderProperties } from '#src/documents.js';
+import { renderErrors, renderLogging, renderProperties } from '#src/documents.js';
 import { manifest, renderManifest } from '#src/manifest.js';
 import { PROPERTIES, type Property } from '#src/settings/properties.js';
 import { DRAFT_07 } from './operations/draft-07.js';
@@ -20,6 +20,7 @@ describe('generated files', () => {
     ['connector.json', renderManifest],
     ['docs/properties.md', renderProperties],
     ['docs/errors.md', renderErrors],
+    ['docs/logging.md', renderLogging],
   ];
   for (const [path, render] of files) {
     it(`${path} is what the tables say (npm run generate)`, () => {

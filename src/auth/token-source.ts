@@ -179,10 +179,13 @@ class SharedTokenSource implements TokenSource {
   }
 
   #schedule(token: AccessToken): void {
-    const ageMs = renewalAgeMs(token.lifetimeMs, this.#options.clock.random());
+    const { clock, diagnostics } = this.#options;
+    const ageMs = renewalAgeMs(token.lifetimeMs, clock.random());
     this.#current = token;
     this.#renewAtMs = token.obtainedAtMs + ageMs;
     this.#renewAtWallMs = token.expiresAtWallMs - token.lifetimeMs + ageMs;
+    const delayMs = Math.max(0, Math.round(this.#renewAtMs - clock.steadyMs()));
+    diagnostics.report('token.planned', { delayMs });
   }
 
   #isDue(nowMs: number): boolean {

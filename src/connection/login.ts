@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
 import { startBudget, type Clock } from '../clock.js';
@@ -72,9 +73,22 @@ async function logInWith(
   options: LoginOptions,
   signal?: AbortSignal,
 ): Promise<PgSession> {
-  const { settings, clock } = options;
+  const { settings, clock, diagnostics } = options;
   const wait: Wait = { clock, budget: startBudget(clock, settings.timeoutMs), signal };
-  return logIn(await openTransport(settings.server, wait), token, settings, wait);
+  const socket = await openTransport(settings.server, wait);
+  if (socket instanceof TLSSocket) diagnostics.report('tls.established', tlsFacts(socket, settings.server));
+  return logIn(socket, token, settings, wait);
+}
+
+function tlsFacts(socket: TLSSocket, { host }: ServerSettings) {
+  const { subject, valid_to: validTo } = socket.getPeerCertificate();
+  return {
+    host,
+    protocol: socket.getProtocol() ?? 'TLS',
+    cipher: socket.getCipher().name,
+    subject: String(subject.CN),
+    validTo,
+  };
 }
 
 /** Logs in over an open `socket`, with `token` or the password of the settings; destroys it on failure. */

@@ -26,6 +26,9 @@ export interface PoolOptions<T extends Poolable> {
   readonly clock: Clock;
   /** Told why a resource was closed. */
   readonly onClose?: (resource: T, reason: string) => void;
+  /** Told what was lent, after how many milliseconds of waiting. */
+  readonly onLend?: (resource: T, counts: PoolCounts, waitedMs: number) => void;
+  readonly onReturn?: (resource: T, counts: PoolCounts) => void;
 }
 
 export interface PoolCounts {
@@ -96,17 +99,19 @@ export class Pool<T extends Poolable> {
   async acquire(signal?: AbortSignal): Promise<T> {
     this.#requireOpen();
     signal?.throwIfAborted();
+    const { clock, onLend } = this.#options;
+    const askedAtMs = clock.steadyMs();
     const idle = this.#waiters.size === 0 ? this.#takeIdle() : undefined;
-    if (idle) {
-      this.#inUse.add(idle);
-      return idle;
-    }
-    return this.#wait(signal);
+    if (idle) this.#inUse.add(idle);
+    const lent = idle ?? (await this.#wait(signal));
+    onLend?.(lent, this.counts(), clock.steadyMs() - askedAtMs);
+    return lent;
   }
 
   /** Takes `resource` back. Unusable or over-age ones are closed, the rest goes to the next waiter. */
   release(resource: T): void {
     if (!this.#inUse.delete(resource)) return;
+    this.#options.onReturn?.(resource, this.counts());
     const fault = this.#options.keepsIdle ? this.#faultOf(resource) : NOT_KEPT;
     if (fault !== undefined) void this.#dispose(resource, fault);
     else this.#place(resource);

@@ -6,7 +6,9 @@ import {
   type ReadProperties,
   type SettingsNote,
 } from './connection-string.js';
+import type { LogSettings } from '../diagnostics.js';
 import { identityOf, type Identity } from './identity.js';
+import { logOf } from './log.js';
 import { PROPERTIES, type Property, type PropertyName } from './properties.js';
 import { holds, isActive } from './property.js';
 import { proxyOf, type ProxySettings } from './proxy.js';
@@ -78,6 +80,7 @@ export interface Settings {
   readonly timeoutMs: number;
   /** Most rows of a result; undefined = no limit. */
   readonly maxRows: number | undefined;
+  readonly log: LogSettings;
   /** Log in when the connector is created. */
   readonly connectOnOpen: boolean;
 }
@@ -169,6 +172,7 @@ function build(values: ValueReader, login: LoginChoice): Settings {
     pool: poolOf(values),
     timeoutMs: values.milliseconds('Timeout'),
     maxRows: positive(values.integer('MaxRows')),
+    log: logOf(values),
     connectOnOpen: values.boolean('ConnectOnOpen') === true,
   };
 }

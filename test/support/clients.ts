@@ -12,7 +12,7 @@ export function entraClientFor(
 ): { entra: TokenClient; network: Network } {
   const { settings } = explainSettings(connection);
   const clock = options.clock ?? systemClock;
-  const diagnostics = createDiagnostics(options.logger);
+  const diagnostics = createDiagnostics({ logger: options.logger });
   const { client, network } = openTokens(settings, { clock, diagnostics });
   if (!client) throw new Error('these settings request no tokens');
   return { entra: client, network };

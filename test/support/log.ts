@@ -1,4 +1,4 @@
-import type { Logger } from '#src/diagnostics.js';
+import type { Diagnostics, Logger } from '#src/diagnostics.js';
 
 /** A logger that remembers every line of every level. */
 export interface RecordingLogger extends Logger {
@@ -16,4 +16,4 @@ export function recordingLogger(): RecordingLogger {
 }
 
 /** Diagnostics that go nowhere. */
-export const silent = { report: (): void => undefined };
+export const silent: Diagnostics = { report: () => undefined, close: () => Promise.resolve() };
