@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import type { Settings } from '../settings/settings.js';
+import { loadCredential } from './credential.js';
 import { createEntraClient, type EntraClient } from './entra-client.js';
 import { createNetwork, type Fetch, type Network } from './network.js';
 import { createTokenSource, tokenKey, type TokenSource } from './token-source.js';
-import { openTokenStore, type TokenStore } from './token-store/index.js';
+import { keyMaterialOf, openTokenStore, type TokenStore } from './token-store/index.js';
 
 export interface TokenSourceParts {
   readonly network: Network;
@@ -29,9 +30,21 @@ export function openTokenSource(
   const tokens = createTokenSource({
     key: tokenKey(identity),
     request: (signal) => entra.requestToken(signal),
-    store: options.tokenStore ?? openTokenStore(identity.tokenLocation),
+    store:
+      options.tokenStore ??
+      openTokenStore({
+        location: identity.tokenLocation,
+        clock,
+        fingerprint: fingerprintOf(identity),
+        keyMaterial: async () => keyMaterialOf(await loadCredential(identity.credential, clock)),
+      }),
     clock,
     diagnostics,
   });
   return { network, entra, tokens };
+}
+
+/** Equal in every process, and only for the same authority, tenant, client, scope and kind of credential. */
+function fingerprintOf({ authority, tenant, clientId, scope, credential }: Settings['identity']): string {
+  return JSON.stringify([authority, tenant, clientId, scope ?? '', credential.kind]);
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
+import { asConnectorError, ConnectorError } from '../errors.js';
 import type { Settings } from '../settings/settings.js';
 import type { AccessToken } from './access-token.js';
 import { backoff } from './retry.js';
@@ -201,16 +201,15 @@ class SharedTokenSource implements TokenSource {
     return running;
   }
 
-  async #obtain(): Promise<AccessToken> {
+  #obtain(): Promise<AccessToken> {
     const { store, key, request } = this.#options;
-    const own = this.#closing.signal;
-    try {
-      return await store.obtain(key, () => request(own));
-    } catch (error) {
-      // The source whose request was shared has been closed under us.
-      if (!isConnectorError(error) || error.code !== 'CONNECTOR_CLOSED' || own.aborted) throw error;
-      return this.#obtain();
-    }
+    const { signal } = this.#closing;
+    const present = store.get(key);
+    return store.obtain(key, {
+      accepts: (token) => token !== present,
+      request: async () => ({ token: await request(signal) }),
+      signal,
+    });
   }
 
   #succeeded(token: AccessToken, startedAtMs: number): AccessToken {
