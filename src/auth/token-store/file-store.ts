@@ -129,7 +129,7 @@ export class FileStore implements TokenStore {
   #judge(state: TokenFileState, accepts: TokenRequest['accepts']): Claim | undefined {
     if (state.kind === 'token' && accepts(state.stored.token)) return { kind: 'found', stored: state.stored };
     if (state.kind !== 'foreign') return undefined;
-    this.#warn(`${state.problem}; it is left as it is and the token is kept in memory only`);
+    this.#warn(`${state.problem}; it stays as it is and the token is kept in memory only. Remove it or name another one`);
     return { kind: 'turn', note: undefined };
   }
 

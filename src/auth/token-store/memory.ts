@@ -71,12 +71,12 @@ export class TokenMemory {
     return stored.token;
   }
 
-  // The cache itself throws at a bound of its own, and drops an entry that is over its time only
-  // when it is asked for it. A tenth at once, so that the sorting is paid for rarely.
+  // The bound of the cache itself throws. A tenth at once, so that the sorting is paid for rarely.
   #makeRoom(): void {
-    const keys = this.#tokens.keys();
-    if (keys.length < MOST_TOKENS) return;
-    const uses = keys.map((key) => ({ key, usedAt: this.#tokens.get<Kept>(key)?.usedAt ?? 0 }));
+    if (this.#tokens.getStats().keys < MOST_TOKENS) return;
+    const uses = this.#tokens
+      .keys()
+      .map((key) => ({ key, usedAt: this.#tokens.get<Kept>(key)?.usedAt ?? 0 }));
     uses.sort((a, b) => a.usedAt - b.usedAt);
     this.#tokens.del(uses.slice(0, MOST_TOKENS / 10).map(({ key }) => key));
   }

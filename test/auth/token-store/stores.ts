@@ -10,7 +10,7 @@ import {
   type TokenStore,
 } from '#src/auth/token-store/index.js';
 import type { Clock } from '#src/clock.js';
-import { FakeClock, HastyClock } from '../../support/fake-clock.js';
+import { FakeClock } from '../../support/fake-clock.js';
 
 export const HOUR = 3_600_000;
 export const MATERIAL = Buffer.from('0123456789abcdef0123456789abcdef');
@@ -51,7 +51,7 @@ let processes = 0;
  * path, fingerprint and key, so each has a key of its own), the file is everybody's.
  */
 export class Sharer {
-  readonly clock: HastyClock;
+  readonly clock: FakeClock;
   readonly warnings: string[] = [];
   readonly store: TokenStore;
   readonly #key = `process ${String(++processes)}`;
@@ -60,7 +60,7 @@ export class Sharer {
   readonly notes: (string | undefined)[] = [];
   note: string | undefined;
 
-  constructor(path: string, { clock = new HastyClock(), ...options }: Options & { clock?: HastyClock } = {}) {
+  constructor(path: string, { clock = new FakeClock(), ...options }: Options & { clock?: FakeClock } = {}) {
     this.clock = clock;
     this.store = openStore(path, { clock, onWarning: (text) => this.warnings.push(text), ...options });
   }
