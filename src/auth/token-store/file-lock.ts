@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../clock.js';
 import { attempt, codeOf, type Files } from './files.js';
 import { temporaryName } from './leftovers.js';
-import { hasGone, newOwner } from './owner.js';
+import { hasGone, isOwner, newOwner } from './owner.js';
 
 /** A lock whose holder has not renewed it for so long is taken over. */
 export const LEASE_MS = 10_000;
@@ -77,7 +77,10 @@ export class FileLock {
 
   async #holder(): Promise<string | undefined> {
     try {
-      const [holder] = await this.#files.readdir(this.#path);
+      const names = await this.#files.readdir(this.#path);
+      const holder = names.find(isOwner);
+      // A link may lead anywhere: nothing is ever removed that was not made here.
+      if (holder === undefined && names.length > 0) throw new Error(`${this.#path} is no lock`);
       // Somebody was stopped half-way. Windows does not rename onto a folder, be it empty.
       if (holder === undefined) await attempt(this.#files.rmdir(this.#path));
       return holder;

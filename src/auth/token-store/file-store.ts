@@ -8,16 +8,7 @@ import { removeLeftovers } from './leftovers.js';
 import { keyPrefix, processMemory } from './memory.js';
 import type { Seal } from './sealed-text.js';
 import { refusedFile, TokenFile, type TokenFileState } from './token-file.js';
-import type { StoredToken, TokenRequest, TokenStore } from './token-store.js';
-
-export interface FileStoreOptions {
-  readonly location: string;
-  readonly clock: Clock;
-  readonly fingerprint: string;
-  readonly keyMaterial: () => Promise<Buffer | undefined>;
-  readonly files?: Files | undefined;
-  readonly onWarning?: ((text: string) => void) | undefined;
-}
+import type { StoredToken, TokenRequest, TokenStore, TokenStoreOptions } from './token-store.js';
 
 /** What a look at the file leads to: a token that will do, or a request of our own. */
 type Claim = { readonly kind: 'found'; readonly stored: StoredToken } | Turn;
@@ -40,7 +31,7 @@ const CDATA_FILE = /[\\/]CData[\\/][^\\/]+[\\/]OAuthSettings\.txt$/i;
  * would be unsafe is refused.
  */
 export class FileStore implements TokenStore {
-  readonly #options: FileStoreOptions;
+  readonly #options: TokenStoreOptions;
   readonly #clock: Clock;
   readonly #files: Files;
   readonly #path: string;
@@ -51,7 +42,7 @@ export class FileStore implements TokenStore {
   #isTidy = false;
 
   /** @throws ConnectorError TOKEN_FILE_REFUSED for the file of CData's driver */
-  constructor(options: FileStoreOptions) {
+  constructor(options: TokenStoreOptions) {
     const { location, clock, fingerprint, files = systemFiles } = options;
     const path = resolve(location);
     if (CDATA_FILE.test(path)) throw refusedFile(path, "it is the file of CData's own driver");
@@ -113,7 +104,8 @@ export class FileStore implements TokenStore {
       await this.#file.requireSafeFolder();
       await this.#tidy();
       for (let looks = 0; ; looks += 1) {
-        const claim = this.#judge(await this.#file.read(seal), accepts) ?? (await this.#tryLock(seal, accepts));
+        const claim =
+          this.#judge(await this.#file.read(seal), accepts) ?? (await this.#tryLock(seal, accepts));
         if (claim) return claim;
         await delay(this.#clock, pauseMs(looks, this.#clock.random()), signal);
         signal?.throwIfAborted();
@@ -129,7 +121,9 @@ export class FileStore implements TokenStore {
   #judge(state: TokenFileState, accepts: TokenRequest['accepts']): Claim | undefined {
     if (state.kind === 'token' && accepts(state.stored.token)) return { kind: 'found', stored: state.stored };
     if (state.kind !== 'foreign') return undefined;
-    this.#warn(`${state.problem}; it stays as it is and the token is kept in memory only. Remove it or name another one`);
+    this.#warn(
+      `${state.problem}; it stays as it is and the token is kept in memory only. Remove it or name another one`,
+    );
     return { kind: 'turn', note: undefined };
   }
 

@@ -1,26 +1,10 @@
-import type { Clock } from '../../clock.js';
 import { ConnectorError } from '../../errors.js';
 import { FileStore } from './file-store.js';
-import type { Files } from './files.js';
 import { namedMemoryStore, ownMemoryStore } from './memory.js';
-import type { TokenStore } from './token-store.js';
+import type { TokenStore, TokenStoreOptions } from './token-store.js';
 
 export { keyMaterialOf } from './key-material.js';
-export type { StoredToken, TokenRequest, TokenStore } from './token-store.js';
-
-export interface TokenStoreOptions {
-  /** Value of `OAuthSettingsLocation`: `memory://`, `memory://name`, or the path of a file. */
-  readonly location: string;
-  readonly clock: Clock;
-  /** Text that is equal only for the same authority, tenant, client, scope and kind of credential. */
-  readonly fingerprint: string;
-  /** The secret from which a store outside this process makes its keys; asked for only by such a store. */
-  readonly keyMaterial: () => Promise<Buffer | undefined>;
-  /** The file system; that of Node.js by default. */
-  readonly files?: Files | undefined;
-  /** Told one line for people when a file cannot serve and the token stays in memory. */
-  readonly onWarning?: ((text: string) => void) | undefined;
-}
+export type { StoredToken, TokenRequest, TokenStore, TokenStoreOptions } from './token-store.js';
 
 /** Kinds of stores: the first that knows the location has it. Another kind of place is one line here. */
 const KINDS: readonly {

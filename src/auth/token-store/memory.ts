@@ -84,19 +84,19 @@ export class TokenMemory {
 
 /** What `running` gives; undefined when its own caller gave up; rejects early with the reason of `signal`. */
 function resultOf(running: Running, signal: AbortSignal | undefined): Promise<AccessToken | undefined> {
+  const result = running.result.catch((error: unknown) => {
+    if (running.signal?.aborted) return undefined;
+    throw error;
+  });
+  if (!signal) return result;
   return new Promise((resolve, reject) => {
     const leave = (): void => {
-      reject(signal?.reason as Error);
+      reject(signal.reason as Error);
     };
-    signal?.addEventListener('abort', leave, { once: true });
-    running.result
-      .then(resolve, (error: unknown) => {
-        if (running.signal?.aborted) resolve(undefined);
-        else reject(error as Error);
-      })
-      .finally(() => {
-        signal?.removeEventListener('abort', leave);
-      });
+    signal.addEventListener('abort', leave, { once: true });
+    result.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', leave);
+    });
   });
 }
 

@@ -35,10 +35,7 @@ let knownPlace: string | undefined;
 
 /** Where a process id means the same process: this machine, and its container. */
 function place(): string {
-  knownPlace ??= createHash('sha256')
-    .update(`${hostname()}\n${pidNamespace()}`)
-    .digest('hex')
-    .slice(0, 16);
+  knownPlace ??= createHash('sha256').update(`${hostname()}\n${pidNamespace()}`).digest('hex').slice(0, 16);
   return knownPlace;
 }
 

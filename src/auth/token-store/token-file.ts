@@ -154,7 +154,11 @@ export class TokenFile {
 
 /** TOKEN_FILE_REFUSED for `path`; `problem` is a sentence without its full stop. */
 export function refusedFile(path: string, problem: string): ConnectorError {
-  return new ConnectorError('TOKEN_FILE_REFUSED', { path, problem }, { properties: ['OAuthSettingsLocation'] });
+  return new ConnectorError(
+    'TOKEN_FILE_REFUSED',
+    { path, problem },
+    { properties: ['OAuthSettingsLocation'] },
+  );
 }
 
 // Where accounts have no ids, modes mean nothing either.

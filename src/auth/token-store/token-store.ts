@@ -1,4 +1,6 @@
+import type { Clock } from '../../clock.js';
 import type { AccessToken } from '../access-token.js';
+import type { Files } from './files.js';
 
 /** The longest {@link StoredToken.note} that is kept, in bytes of UTF-8; a longer one is left out. */
 export const LONGEST_NOTE_BYTES = 65_536;
@@ -37,4 +39,19 @@ export interface TokenStore {
    *   ConnectorError TOKEN_FILE_KEY_MISSING, TOKEN_FILE_REFUSED (a file only)
    */
   obtain(key: string, request: TokenRequest): Promise<AccessToken>;
+}
+
+/** What a store is opened with. */
+export interface TokenStoreOptions {
+  /** Value of `OAuthSettingsLocation`: `memory://`, `memory://name`, or the path of a file. */
+  readonly location: string;
+  readonly clock: Clock;
+  /** Text that is equal only for the same authority, tenant, client, scope and kind of credential. */
+  readonly fingerprint: string;
+  /** The secret from which a store outside this process makes its keys; asked for only by such a store. */
+  readonly keyMaterial: () => Promise<Buffer | undefined>;
+  /** The file system; that of Node.js by default. */
+  readonly files?: Files | undefined;
+  /** Told one line for people when a file cannot serve and the token stays in memory. */
+  readonly onWarning?: ((text: string) => void) | undefined;
 }

@@ -6,32 +6,14 @@ import { LONGEST_NOTE_BYTES } from '#src/auth/token-store/token-store.js';
 import { failure } from '../../support/failure.js';
 import { FakeClock, HastyClock } from '../../support/fake-clock.js';
 import { gatedFiles } from './faulty-files.js';
-import { HOUR, MATERIAL, namesIn, Sharer, useFolder } from './stores.js';
+import { filled, HOUR, MATERIAL, namesBeside, Sharer, usePaths } from './stores.js';
 
-const folder = useFolder();
-let files = 0;
-
-/** A path in a folder of its own, where nothing is yet. */
-async function newPath(): Promise<string> {
-  const at = join(folder.path, String(++files));
-  await mkdir(at, { mode: 0o700 });
-  return join(at, 'token');
-}
-
-/** A path where a token stands. */
-async function filledPath(value = 'first'): Promise<string> {
-  const path = await newPath();
-  await new Sharer(path).obtain(value);
-  return path;
-}
-
-async function namesBeside(path: string): Promise<string[]> {
-  return namesIn(join(path, '..'));
-}
+const newPath = usePaths();
+const filledPath = (value?: string): Promise<string> => filled(newPath(), value);
 
 describe('token file', () => {
   it('gives a starting process the token and the note of the one before, without a request', async () => {
-    const path = await newPath();
+    const path = newPath();
     const before = new Sharer(path);
     before.note = 'discovered';
     await before.obtain('first');
@@ -50,13 +32,17 @@ describe('token file', () => {
     const [one, other] = [new Sharer(path), new Sharer(path)];
     await Promise.all([one.obtain(''), other.obtain('')]);
     await one.renew('second');
-    const isNew = { accepts: (token: { value: { reveal: () => string } }) => token.value.reveal() !== 'first' };
+    const isNew = {
+      accepts: (token: { value: { reveal: () => string } }) => token.value.reveal() !== 'first',
+    };
     expect(await other.obtain('third', isNew)).to.equal('second');
     expect(other.requests).to.equal(0);
   });
 
   it('reads the claims of a token anew, and its life on both clocks', async () => {
-    const token = await new SignJWT({ tid: 'tenant', oid: 'object' }).setProtectedHeader({ alg: 'HS256' }).sign(MATERIAL);
+    const token = await new SignJWT({ tid: 'tenant', oid: 'object' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(MATERIAL);
     const path = await filledPath(token);
     const clock = new FakeClock();
     clock.advance(HOUR / 4);
@@ -78,7 +64,7 @@ describe('token file', () => {
       [LONGEST_NOTE_BYTES, true],
       [LONGEST_NOTE_BYTES + 1, false],
     ] as const) {
-      const path = await newPath();
+      const path = newPath();
       const writer = new Sharer(path);
       writer.note = '\u0001'.repeat(length);
       await writer.obtain('token');
@@ -89,7 +75,7 @@ describe('token file', () => {
   });
 
   it('C-20 makes one request among ten that start cold together', async () => {
-    const path = await newPath();
+    const path = newPath();
     const sharers = Array.from({ length: 10 }, () => new Sharer(path, { clock: new HastyClock() }));
     const values = await Promise.all(sharers.map((sharer, index) => sharer.obtain(`token ${String(index)}`)));
     expect(new Set(values).size).to.equal(1);
@@ -110,7 +96,7 @@ describe('token file', () => {
   });
 
   it('refuses to write without a secret to encrypt with', async () => {
-    const path = await newPath();
+    const path = newPath();
     const sharer = new Sharer(path, { keyMaterial: async () => undefined });
     const { message, properties } = await failure(
       sharer.obtain('token'),
@@ -124,26 +110,26 @@ describe('token file', () => {
   });
 
   it("never touches the file of CData's own driver", async () => {
-    const path = join(folder.path, 'cdata', 'PostgreSQL Data Provider', 'OAuthSettings.txt');
+    const path = join(newPath(), '..', 'cdata', 'PostgreSQL Data Provider', 'OAuthSettings.txt');
     await failure(() => new Sharer(path), 'POSTGRESQL:SETTINGS', 'TOKEN_FILE_REFUSED');
-    expect(() => new Sharer(join(folder.path, 'OAuthSettings.txt'))).not.to.throw();
+    expect(() => new Sharer(join(newPath(), '..', 'OAuthSettings.txt'))).not.to.throw();
   });
 
   it('F-05 never mixes what several write at once, for any reader, and leaves no lock', async () => {
     const path = await filledPath('start');
     const writers = [1, 2, 3].map(() => new Sharer(path, { clock: new HastyClock() }));
     const values = ['a', 'b', 'c'].map((letter) => letter.repeat(5_000));
-    let isWriting = true;
+    const writing = new AbortController();
     const reads = new Set<string>();
     const reading = (async () => {
-      while (isWriting) reads.add(await new Sharer(path).obtain('a request of its own'));
+      while (!writing.signal.aborted) reads.add(await new Sharer(path).obtain('a request of its own'));
     })();
     await Promise.all(
       writers.map(async (writer, index) => {
         for (let writes = 0; writes < 10; writes += 1) await writer.renew(values[index]!);
       }),
     );
-    isWriting = false;
+    writing.abort();
     await reading;
     expect([...reads].filter((value) => value !== 'start' && !values.includes(value))).to.deep.equal([]);
     expect(await namesBeside(path)).to.deep.equal(['token']);
@@ -171,7 +157,9 @@ describe('token file', () => {
       expect(await namesBeside(path)).to.deep.equal(['token', 'token.unreadable']);
       expect(await readFile(`${path}.unreadable`)).to.deep.equal(damaged);
       expect(sharer.warnings).to.have.lengthOf(1);
-      expect(sharer.warnings[0]).to.match(/^OAuthSettingsLocation: the file \S+ (is|holds) .+ keeps the first such file\.$/);
+      expect(sharer.warnings[0]).to.match(
+        /^OAuthSettingsLocation: the file \S+ (is|holds) .+ keeps the first such file\.$/,
+      );
       expect(await new Sharer(path).obtain('')).to.equal('second');
 
       await writeFile(path, 'damaged again');
@@ -182,7 +170,7 @@ describe('token file', () => {
   }
 
   it('F-06 leaves a damaged file where it is until there is something to put in its place', async () => {
-    const path = await newPath();
+    const path = newPath();
     await writeFile(path, 'damaged');
     const request = () => Promise.reject(new Error('refused'));
     await new Sharer(path).obtain('', { request }).catch(() => undefined);
@@ -203,14 +191,16 @@ describe('token file', () => {
       expect(await stranger.obtain('')).to.equal('own');
       expect(await stranger.renew('renewed')).to.equal('renewed');
       expect(stranger.warnings).to.have.lengthOf(1);
-      expect(stranger.warnings[0]).to.match(/^OAuthSettingsLocation: .* it stays as it is .* Remove it or name another one\.$/);
+      expect(stranger.warnings[0]).to.match(
+        /^OAuthSettingsLocation: .* it stays as it is .* Remove it or name another one\.$/,
+      );
       expect(await readFile(path)).to.deep.equal(whole);
       expect(await namesBeside(path)).to.deep.equal(['token']);
     });
   }
 
   it('F-09 leaves the file of a newer version as it is', async () => {
-    const path = await newPath();
+    const path = newPath();
     await writeFile(path, 'pg-entra token file 2\nsomething new');
     const sharer = new Sharer(path);
     expect(await sharer.obtain('own')).to.equal('own');

@@ -70,9 +70,9 @@ describe('token store in memory', () => {
     const refused = new Error('refused');
     const failing = { accepts: () => true, request: () => Promise.reject(refused) };
     const outcomes = await Promise.allSettled([1, 2, 3].map(() => store.obtain('key', failing)));
-    expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason === refused)).to.deep.equal(
-      [true, true, true],
-    );
+    expect(
+      outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason === refused),
+    ).to.deep.equal([true, true, true]);
     expect((await store.obtain('key', requestOf('token'))).value.reveal()).to.equal('token');
   });
 
@@ -111,7 +111,8 @@ describe('token store in memory', () => {
       ['memory://__proto__', ''],
     ] as const;
     for (const [location, key] of pairs) expect(openStore(location).get(key)).to.equal(undefined);
-    for (const [location, key] of pairs) await openStore(location).obtain(key, requestOf(`${location} ${key}`));
+    for (const [location, key] of pairs)
+      await openStore(location).obtain(key, requestOf(`${location} ${key}`));
     for (const [location, key] of pairs)
       expect(openStore(location).get(key)?.value.reveal()).to.equal(`${location} ${key}`);
   });

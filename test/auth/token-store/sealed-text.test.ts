@@ -45,7 +45,9 @@ describe('sealed text', () => {
     for (const [what, bytes] of Object.entries(others))
       expect(unsealText(bytes, seal).kind, what).to.equal('damaged');
     for (let length = 0; length < sealed.length; length += 1)
-      expect(unsealText(sealed.subarray(0, length), seal).kind, `cut at ${String(length)}`).to.equal('damaged');
+      expect(unsealText(sealed.subarray(0, length), seal).kind, `cut at ${String(length)}`).to.equal(
+        'damaged',
+      );
   });
 
   it('F-07 does not open with another key', () => {

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type AccessToken, restoreToken } from '#src/auth/access-token.js';
 import {
   openTokenStore,
@@ -34,14 +34,30 @@ export function tokenOf(value: string, clock: Clock, lifetimeMs = HOUR): AccessT
   return restoreToken(value, { lifetimeMs, expiresAtWallMs: clock.wallMs() + lifetimeMs }, clock);
 }
 
-/** A folder for the tests of one `describe`, removed at its end. */
-export function useFolder(): { readonly path: string } {
-  const folder = { path: '' };
+/** Gives paths, each in a folder of its own where nothing is yet; all are removed at the end of the file. */
+export function usePaths(): () => string {
+  let folder = '';
+  let paths = 0;
   before(() => {
-    folder.path = mkdtempSync(join(tmpdir(), 'token-store-'));
+    folder = mkdtempSync(join(tmpdir(), 'token-store-'));
   });
-  after(() => rmSync(folder.path, { recursive: true, force: true }));
-  return folder;
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return () => {
+    const own = join(folder, String(++paths));
+    mkdirSync(own, { mode: 0o700 });
+    return join(own, 'token');
+  };
+}
+
+/** What stands in the folder of `path`, sorted. */
+export async function namesBeside(path: string): Promise<string[]> {
+  return (await readdir(dirname(path))).sort();
+}
+
+/** Puts the token `value` into the file at `path`; gives `path`. */
+export async function filled(path: string, value = 'first'): Promise<string> {
+  await new Sharer(path).obtain(value);
+  return path;
 }
 
 let processes = 0;
@@ -92,9 +108,4 @@ export class Sharer {
     const token = tokenOf(value, this.clock);
     return this.note === undefined ? { token } : { token, note: this.note };
   }
-}
-
-/** What stands in `folder`, sorted. */
-export async function namesIn(folder: string): Promise<string[]> {
-  return (await readdir(folder)).sort();
 }
