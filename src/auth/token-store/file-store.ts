@@ -22,6 +22,8 @@ interface Turn {
   readonly damage?: string | undefined;
 }
 
+const MEMORY_ONLY: Turn = { kind: 'turn', note: undefined };
+
 // CData's own settings stand there; they are never read or written.
 const CDATA_FILE = /[\\/]CData[\\/][^\\/]+[\\/]OAuthSettings\.txt$/i;
 
@@ -61,19 +63,23 @@ export class FileStore implements TokenStore {
   }
 
   get(key: string): AccessToken | undefined {
-    return processMemory.get(this.#memoryPrefix + key)?.token;
+    return this.#kept(key)?.token;
   }
 
   obtain(key: string, wanted: TokenRequest): Promise<AccessToken> {
-    return processMemory.obtain(this.#memoryPrefix + key, wanted, () => this.#produce(wanted));
+    return processMemory.obtain(this.#memoryPrefix + key, wanted, () => this.#produce(key, wanted));
   }
 
-  async #produce({ accepts, request, signal }: TokenRequest): Promise<StoredToken> {
+  #kept(key: string): StoredToken | undefined {
+    return processMemory.get(this.#memoryPrefix + key);
+  }
+
+  async #produce(key: string, { accepts, request, signal }: TokenRequest): Promise<StoredToken> {
     const seal = await this.#seal();
     const claim = await this.#claim(seal, accepts, signal);
     if (claim.kind === 'found') return claim.stored;
     try {
-      const stored = await request(claim.note);
+      const stored = await request(claim.note ?? this.#kept(key)?.note);
       if (claim.lock) await this.#save(stored, seal, claim.damage);
       return stored;
     } finally {
@@ -113,7 +119,7 @@ export class FileStore implements TokenStore {
     } catch (error) {
       if (signal?.aborted || isConnectorError(error)) throw error;
       this.#warn(`cannot be used (${describe(error)}); the token is kept in memory only`);
-      return { kind: 'turn', note: undefined };
+      return MEMORY_ONLY;
     }
   }
 
@@ -124,7 +130,7 @@ export class FileStore implements TokenStore {
     this.#warn(
       `${state.problem}; it stays as it is and the token is kept in memory only. Remove it or name another one`,
     );
-    return { kind: 'turn', note: undefined };
+    return MEMORY_ONLY;
   }
 
   /** The claim under the lock; undefined while somebody else holds it. */
@@ -171,7 +177,7 @@ export class FileStore implements TokenStore {
   #warn(problem: string): void {
     if (this.#warned.has(problem)) return;
     this.#warned.add(problem);
-    this.#options.onWarning?.(`OAuthSettingsLocation: the file ${printable(this.#path)} ${problem}.`);
+    this.#options.onWarning?.(printable(`OAuthSettingsLocation: the file ${this.#path} ${problem}.`));
   }
 }
 

@@ -199,6 +199,13 @@ describe('token file', () => {
     });
   }
 
+  it('remembers the note in memory where the file cannot serve', async () => {
+    const stranger = new Sharer(await filledPath(), { fingerprint: 'another tenant' });
+    stranger.note = 'discovered';
+    for (const value of ['one', 'two']) await stranger.renew(value);
+    expect(stranger.notes).to.deep.equal([undefined, 'discovered']);
+  });
+
   it('F-09 leaves the file of a newer version as it is', async () => {
     const path = newPath();
     await writeFile(path, 'pg-entra token file 2\nsomething new');
