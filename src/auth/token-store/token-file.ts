@@ -105,7 +105,7 @@ export class TokenFile {
         await file.chmod(OWNER_ONLY);
         this.#options.onNarrowed();
       }
-      return await readBounded(file);
+      return await readBounded(file, stats.size);
     } finally {
       await file.close();
     }
@@ -166,13 +166,14 @@ function isWiderThanOwner({ mode }: Stats): boolean {
   return process.getuid !== undefined && (mode & 0o077) !== 0;
 }
 
-/** The bytes of `file`, at most one more than {@link MAX_BYTES}. */
-async function readBounded(file: FileHandle): Promise<Buffer> {
-  const buffer = Buffer.alloc(MAX_BYTES + 1);
-  let length = 0;
-  for (;;) {
+/** The `size` bytes of `file`, but at most one more than {@link MAX_BYTES}. */
+async function readBounded(file: FileHandle, size: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(Math.min(size, MAX_BYTES + 1));
+  for (let length = 0; length < buffer.length;) {
     const { bytesRead } = await file.read(buffer, length, buffer.length - length, null);
+    // A file of ours is never shortened, only replaced.
+    if (bytesRead === 0) return buffer.subarray(0, length);
     length += bytesRead;
-    if (bytesRead === 0) return Buffer.from(buffer.subarray(0, length));
   }
+  return buffer;
 }

@@ -6,18 +6,12 @@ import { systemFiles } from '#src/auth/token-store/files.js';
 import { removeLeftovers, temporaryName } from '#src/auth/token-store/leftovers.js';
 import { newOwner } from '#src/auth/token-store/owner.js';
 import { FakeClock, HastyClock } from '../../support/fake-clock.js';
-import { namesBeside, Sharer, usePaths } from './stores.js';
+import { namesBeside, ownerWith, Sharer, usePaths } from './stores.js';
 
 const newPath = usePaths();
 
 function lockOf(path: string, clock = new FakeClock()): FileLock {
   return new FileLock(path, { files: systemFiles, clock });
-}
-
-/** An owner like those of this process, with `parts` of its name replaced. */
-function ownerWith(parts: { place?: string; pid?: string; birth?: string }): string {
-  const [place = '', pid = '', birth = '', random = ''] = newOwner().split('-');
-  return [parts.place ?? place, parts.pid ?? pid, parts.birth ?? birth, random].join('-');
 }
 
 // The id of this process was that of another one, which began at another time.

@@ -9,6 +9,7 @@ import {
   type TokenRequest,
   type TokenStore,
 } from '#src/auth/token-store/index.js';
+import { newOwner } from '#src/auth/token-store/owner.js';
 import type { Clock } from '#src/clock.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
@@ -108,4 +109,10 @@ export class Sharer {
     const token = tokenOf(value, this.clock);
     return this.note === undefined ? { token } : { token, note: this.note };
   }
+}
+
+/** An owner like those of this process, with `parts` of its name replaced. */
+export function ownerWith(parts: { place?: string; pid?: string; birth?: string }): string {
+  const [place = '', pid = '', birth = '', random = ''] = newOwner().split('-');
+  return [parts.place ?? place, parts.pid ?? pid, parts.birth ?? birth, random].join('-');
 }
