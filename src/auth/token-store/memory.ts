@@ -6,7 +6,7 @@ import type { StoredToken, TokenRequest, TokenStore } from './token-store.js';
 export const MOST_TOKENS = 5_000;
 
 // Expiry is decided by the token source and its clock; this only frees memory of identities that
-// nobody asks for any more. It is longer than the longest life of a token.
+// nobody asks for any more. No token lives longer.
 const KEPT_SECONDS = 24 * 3_600;
 
 interface Kept {
@@ -20,8 +20,8 @@ interface Running {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Tokens in the memory of this process: bounded, the least used ones leave first, one request a key at a time. */
-export class TokenMemory {
+/** Tokens in the memory of this process: bounded, those unused for the longest time leave first, one request a key at a time. */
+class TokenMemory {
   // No clones: a clone of a Secret would lose its value.
   readonly #tokens = new NodeCache({ useClones: false, checkperiod: 0, stdTTL: KEPT_SECONDS });
   readonly #running = new Map<string, Running>();

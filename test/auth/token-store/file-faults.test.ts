@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { failingFiles, type Call } from './faulty-files.js';
+import { failingFiles, gatedFiles, systemError, type Call } from './faulty-files.js';
 import { filled, namesBeside, Sharer, usePaths } from './stores.js';
 
 const newPath = usePaths();
@@ -67,13 +67,9 @@ describe('token file on a failing disk', () => {
   it('F-04 warns once while the trouble lasts, and serves the file again when it is over', async () => {
     const path = await filledPath();
     let isFull = true;
-    const calls: Call[] = [];
-    const working = failingFiles(calls);
-    const files = { ...working, open: working.open, mkdir: working.mkdir };
-    files.mkdir = ((...args: Parameters<typeof working.mkdir>) =>
-      isFull
-        ? Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }))
-        : working.mkdir(...args)) as typeof working.mkdir;
+    const files = gatedFiles(({ name }, work) =>
+      isFull && name === 'mkdir' ? Promise.reject(systemError('ENOSPC')) : work(),
+    );
     const sharer = new Sharer(path, { files });
     for (const value of ['one', 'two', 'three']) expect(await sharer.renew(value)).to.equal(value);
     expect(sharer.warnings).to.have.lengthOf(1);
