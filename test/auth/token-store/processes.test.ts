@@ -7,7 +7,9 @@ import { namesBeside, usePaths } from './stores.js';
 
 const newPath = usePaths();
 
-describe('token file among processes', () => {
+describe('token file among processes', function () {
+  this.timeout(60_000);
+
   it('C-20 makes one request for three processes that start cold together, and none for those that follow', async () => {
     let requests = 0;
     const authority = createServer((_, response) => {
