@@ -251,6 +251,18 @@ export const ERRORS = {
     message: 'The key of the certificate cannot be used with Microsoft Entra ID: {problem}.',
     cure: 'Use an RSA key of at least 2048 bits.',
   },
+  TOKEN_FILE_REFUSED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The token is not kept in {path}: {problem}.',
+    cure: 'Name a file in OAuthSettingsLocation that belongs to the account of this process, in a folder that no other account may write to, or keep the token in memory://.',
+  },
+  TOKEN_FILE_KEY_MISSING: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The token is not kept in {path}: {problem}.',
+    cure: 'Set OAuthSettingsKey, use a client secret of 32 characters or more, or set OAuthSettingsLocation to memory://.',
+  },
   OPERATION_UNKNOWN: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,

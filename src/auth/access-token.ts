@@ -88,6 +88,30 @@ export function tokenOf(
   };
 }
 
+/** The life of a token as it is kept outside a process, where only the wall clock means anything. */
+export interface KeptLife {
+  readonly lifetimeMs: number;
+  readonly expiresAtWallMs: number;
+}
+
+/**
+ * The token `value` that was kept elsewhere with `life`, on the clocks of this process. A clock that
+ * was set back gives it no more than its whole lifetime from now on.
+ */
+export function restoreToken(value: string, life: KeptLife, clock: Clock): AccessToken {
+  const { lifetimeMs } = life;
+  const remainingMs = Math.min(life.expiresAtWallMs - clock.wallMs(), lifetimeMs);
+  const expiresAtMs = clock.steadyMs() + remainingMs;
+  return {
+    value: new Secret(value),
+    claims: readClaims(value),
+    lifetimeMs,
+    obtainedAtMs: expiresAtMs - lifetimeMs,
+    expiresAtMs,
+    expiresAtWallMs: clock.wallMs() + remainingMs,
+  };
+}
+
 const LONGEST_TOKEN = 65_536;
 
 /**

@@ -91,6 +91,13 @@ export class CredentialSource {
     return candidate ? factsOf(await this.#read(candidate, limits)) : {};
   }
 
+  /** The first of two overlapping credentials, whichever is in use. */
+  first(limits: CredentialLimits): Promise<Credential> {
+    const candidate = this.#candidates.find(({ role }) => role === 'first');
+    if (!candidate) throw new ConnectorError('CLIENT_CREDENTIAL_MISSING', {});
+    return this.#read(candidate, limits);
+  }
+
   health(): CredentialHealth | undefined {
     const [candidate] = this.#candidates;
     if (!candidate?.good) return undefined;

@@ -13,6 +13,7 @@ import type { Authority } from './discovery.js';
 import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
 import type { AuthorityAnswer, Network } from './network.js';
 import { withRetries } from './retry.js';
+import { keyMaterialOf } from './token-store/index.js';
 import type { TokenClient } from './token-client.js';
 
 type Msal = typeof import('@azure/msal-node');
@@ -76,6 +77,10 @@ class EntraClient implements TokenClient {
     }, attempt);
     const found = this.#finder.note();
     return { token, ...(found !== undefined && { note: found }) };
+  }
+
+  async keyMaterial() {
+    return keyMaterialOf(await this.#credentials.first(this.#attempt(undefined)));
   }
 
   credentialHealth() {

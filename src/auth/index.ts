@@ -1,13 +1,13 @@
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import type { Identity, Settings } from '../settings/settings.js';
+import type { Identity, Settings, TokenSettings } from '../settings/settings.js';
 import { createEntraClient, type TokenClientContext } from './entra-client.js';
-import { tokenKey } from './identity-key.js';
+import { storeFingerprint, tokenKey } from './identity-key.js';
 import { createNetwork, type Fetch, type Network } from './network.js';
 import { createSuppliedSource, readSuppliedToken } from './supplied-token.js';
 import type { TokenClient } from './token-client.js';
 import { createTokenSource, type TokenSource } from './token-source.js';
-import { openTokenStore, type TokenStore } from './token-store/index.js';
+import { openTokenStore, type TokenStore, type TokenStoreOptions } from './token-store/index.js';
 
 /** What gives a connection its tokens. */
 export interface TokenParts {
@@ -46,18 +46,36 @@ function clientOf(identity: Identity, context: TokenClientContext): TokenClient 
 function sourceOf(
   { identity, tokens }: Settings,
   client: TokenClient | undefined,
-  { clock, diagnostics, tokenStore }: TokenOptions,
+  options: TokenOptions,
 ): TokenSource | undefined {
+  const { clock, diagnostics, tokenStore } = options;
   const supplied = tokens.supplied && readSuppliedToken(tokens.supplied, clock);
   if (client)
     return createTokenSource({
       key: tokenKey(identity),
       request: (signal, note) => client.requestToken(signal, note),
-      store: tokenStore ?? openTokenStore(tokens.location),
+      store: tokenStore ?? openTokenStore(storeOptions(identity, tokens, client, options)),
       clock,
       diagnostics,
       supplied,
       credentialHealth: () => client.credentialHealth(),
     });
   return supplied && createSuppliedSource(supplied, clock);
+}
+
+function storeOptions(
+  identity: Identity,
+  { location, key }: TokenSettings,
+  client: TokenClient,
+  { clock, diagnostics }: TokenOptions,
+): TokenStoreOptions {
+  return {
+    location,
+    clock,
+    fingerprint: storeFingerprint(identity),
+    keyMaterial: async () => (key ? Buffer.from(key.reveal()) : client.keyMaterial()),
+    onWarning: (text) => {
+      diagnostics.report('settings.warning', { text });
+    },
+  };
 }

@@ -32,6 +32,8 @@ export interface TokenClient {
    *   POSTGRESQL:TLS or POSTGRESQL:SETTINGS; or the reason of `signal`
    */
   requestToken(signal?: AbortSignal, note?: string): Promise<StoredToken>;
+  /** What the key of a token file is made from: a secret that every process of this identity has; undefined where there is none. */
+  keyMaterial(): Promise<Buffer | undefined>;
   /** Undefined before the credential was used, and where there is none. */
   credentialHealth(): CredentialHealth | undefined;
 }

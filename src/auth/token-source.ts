@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
+import { asConnectorError, ConnectorError } from '../errors.js';
 import type { AccessToken } from './access-token.js';
 import type { ReadSuppliedToken } from './supplied-token.js';
 import type { CredentialHealth } from './token-client.js';
@@ -284,22 +284,13 @@ class SharedTokenSource implements TokenSource {
     return running;
   }
 
-  async #obtain(signal: AbortSignal): Promise<AccessToken> {
-    const { store, key, request } = this.#options;
-    const before = this.#known();
+  #obtain(signal: AbortSignal): Promise<AccessToken> {
+    const { store, key, request, clock } = this.#options;
+    // A store that others share may give what we know as another object: values are compared.
+    const spent = [this.#known(), this.#refused].map((token) => token?.value.reveal());
     const accepts = (token: AccessToken): boolean =>
-      token !== before &&
-      token !== this.#refused &&
-      token.value.reveal() !== this.#refused?.value.reveal() &&
-      this.#isUsable(token, this.#options.clock.steadyMs());
-    try {
-      return await store.obtain(key, { accepts, request: (note) => request(signal, note), signal });
-    } catch (error) {
-      // The source whose request was shared has been closed, or left by all its callers.
-      const isOfOthers = isConnectorError(error) && ENDED_BY_ITS_OWNER.has(error.code);
-      if (!isOfOthers || signal.aborted) throw error;
-      return this.#obtain(signal);
-    }
+      !spent.includes(token.value.reveal()) && this.#isUsable(token, clock.steadyMs());
+    return store.obtain(key, { accepts, request: (note) => request(signal, note), signal });
   }
 
   #succeeded(token: AccessToken, startedAtMs: number): AccessToken {
@@ -333,8 +324,6 @@ class SharedTokenSource implements TokenSource {
     throw error;
   }
 }
-
-const ENDED_BY_ITS_OWNER: ReadonlySet<string> = new Set(['CONNECTOR_CLOSED', 'CANCELLED']);
 
 // After a failure callers get that failure for a while, so that a storm of them makes one request.
 const SHORTEST_PAUSE_MS = 1_000;

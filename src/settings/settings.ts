@@ -195,8 +195,15 @@ function tokensOf(values: ValueReader, { initiate }: LoginChoice): TokenSettings
       isLocation,
       'must be memory://, memory://name or the path of a file',
     ),
-    key: values.secret('OAuthSettingsKey'),
+    key: keyOf(values),
   };
+}
+
+// It is not stretched: what it lacks in length, an attacker of the file gains.
+function keyOf(values: ValueReader): Secret | undefined {
+  const isLong = (text: string): boolean => text.length >= 32;
+  values.optionalChecked('OAuthSettingsKey', isLong, 'must have 32 characters or more');
+  return values.secret('OAuthSettingsKey');
 }
 
 function poolOf(values: ValueReader): Settings['pool'] {

@@ -8,12 +8,13 @@ import {
 } from '#src/auth/token-source.js';
 import { tokenOf, type AccessToken } from '#src/auth/access-token.js';
 import type { ReadSuppliedToken } from '#src/auth/supplied-token.js';
-import { openTokenStore } from '#src/auth/token-store/index.js';
+import type { TokenStore } from '#src/auth/token-store/index.js';
 import { ConnectorError } from '#src/errors.js';
 import { Secret } from '#src/settings/secret.js';
 import { failure } from '../support/failure.js';
 import { FakeClock, settle } from '../support/fake-clock.js';
 import { silent } from '../support/log.js';
+import { openStore } from './token-store/stores.js';
 
 const HOUR = 3_600_000;
 
@@ -29,7 +30,7 @@ class Bench {
   /** Requests whose signal was aborted. */
   abandoned = 0;
 
-  constructor(store = openTokenStore('memory://'), supplied?: (clock: FakeClock) => ReadSuppliedToken) {
+  constructor(store = openStore('memory://'), supplied?: (clock: FakeClock) => ReadSuppliedToken) {
     this.source = createTokenSource({
       supplied: supplied?.(this.clock),
       key: 'identity',
@@ -195,7 +196,7 @@ describe('token source', () => {
   });
 
   it('C-05 serves a source whose request of another was abandoned', async () => {
-    const store = openTokenStore('memory://');
+    const store = openStore('memory://');
     const [owner, sharer] = [new Bench(store), new Bench(store)];
     owner.answer = () => new Promise(() => undefined);
     const leaving = new AbortController();
@@ -377,7 +378,7 @@ describe('token source', () => {
   });
 
   it("C-07 a token that one identity's server refused stays in use for others who share it", async () => {
-    const store = openTokenStore('memory://');
+    const store = openStore('memory://');
     const [refused, served] = [new Bench(store), new Bench(store)];
     const token = await refused.source.get();
     refused.clock.advance(60_000);
@@ -422,16 +423,14 @@ describe('token source', () => {
   });
 
   it('shares one request and its token between sources of one memory location', async () => {
-    const store = openTokenStore('memory://shared-by-a-test');
-    const [first, second] = [new Bench(store), new Bench(store)];
+    const open = (): TokenStore => openStore('memory://shared-by-a-test');
+    const [first, second] = [new Bench(open()), new Bench(open())];
     expect(await Promise.all([first.value(), second.value()])).to.deep.equal(['token-1', 'token-1']);
     expect(first.requests + second.requests).to.equal(1);
-    expect(openTokenStore('memory://shared-by-a-test')).to.equal(store);
-    expect(openTokenStore('memory://')).not.to.equal(openTokenStore('memory://'));
   });
 
   it('serves one source after another that shared its request is closed', async () => {
-    const store = openTokenStore('memory://');
+    const store = openStore('memory://');
     const [closing, staying] = [new Bench(store), new Bench(store)];
     closing.answer = () => new Promise(() => undefined);
     const lost = closing.value();
