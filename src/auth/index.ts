@@ -24,7 +24,12 @@ export function openTokenSource(
 ): TokenSourceParts {
   const { identity, timeoutMs } = settings;
   const { clock, diagnostics } = options;
-  const network = createNetwork({ ca: identity.ca, clock, fetch: options.fetch });
+  const network = createNetwork({
+    ca: identity.ca,
+    proxy: { kind: 'none' },
+    clock,
+    fetch: options.fetch,
+  });
   const entra = createEntraClient({ identity, timeoutMs, network, clock, diagnostics });
   const tokens = createTokenSource({
     key: tokenKey(identity),

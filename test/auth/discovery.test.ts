@@ -26,6 +26,8 @@ function judge(document: unknown, { origin = GLOBAL, tenant = TENANT, status = 2
     body,
     retryAfter: undefined,
     date: undefined,
+    age: undefined,
+    requestId: undefined,
   };
   return judgeDiscovery(answer, origin, tenant, Date.UTC(2026, 10, 21));
 }

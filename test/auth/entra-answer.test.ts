@@ -20,6 +20,8 @@ function answer(body: unknown, status = 200, extra: Partial<AuthorityAnswer> = {
     body: typeof body === 'string' ? body : JSON.stringify(body),
     retryAfter: undefined,
     date: undefined,
+    age: undefined,
+    requestId: undefined,
     ...extra,
   };
 }

@@ -12,7 +12,7 @@ export function entraClientFor(
   const { settings } = explainSettings(connection);
   const { identity, timeoutMs } = settings;
   const clock = options.clock ?? systemClock;
-  const network = createNetwork({ ca: identity.ca, clock });
+  const network = createNetwork({ ca: identity.ca, proxy: { kind: 'none' }, clock });
   const diagnostics = createDiagnostics(options.logger);
   return { entra: createEntraClient({ identity, timeoutMs, network, clock, diagnostics }), network };
 }
