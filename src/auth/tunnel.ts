@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
 import { describe } from '../errors.js';
@@ -160,7 +159,8 @@ export function isVerificationFailure(error: unknown): boolean {
 }
 
 /** CONNECT (RFC 9110 section 9.3.6) with Basic credentials (RFC 7617) where there are some. */
-function tunnelByConnect(socket: Socket, proxy: Proxy, target: Target): Promise<Socket> {
+async function tunnelByConnect(socket: Socket, proxy: Proxy, target: Target): Promise<Socket> {
+  const { request } = await import('node:http');
   return new Promise((resolve, reject) => {
     const authority = nameOf(target);
     const connect = request({
@@ -175,7 +175,8 @@ function tunnelByConnect(socket: Socket, proxy: Proxy, target: Target): Promise<
       else resolve(socket);
     });
     connect.on('error', (error) => {
-      reject(new ConnectFailure('PROXY_REFUSED', nameOf(proxy), describe(error), { cause: error }));
+      // Not as the cause: it may hold what the proxy sent.
+      reject(new ConnectFailure('PROXY_REFUSED', nameOf(proxy), describe(error)));
     });
     connect.end();
   });
@@ -221,12 +222,12 @@ async function tunnelBySocks(socket: Socket, proxy: Proxy, target: Target): Prom
   }
 }
 
-// The library says what happened in words only.
+// The library says what happened in words only. Its error is no cause: the password hangs on it.
 function socksFailure(error: unknown, proxy: Proxy): ConnectFailure {
   const text = describe(error);
   if (/Authentication failed|no accepted authentication type/.test(text)) {
-    return new ConnectFailure('PROXY_AUTHENTICATION_FAILED', nameOf(proxy), text, { cause: error });
+    return new ConnectFailure('PROXY_AUTHENTICATION_FAILED', nameOf(proxy), text);
   }
   const retryable = !text.includes('NotAllowed');
-  return new ConnectFailure('PROXY_REFUSED', nameOf(proxy), text, { cause: error, retryable });
+  return new ConnectFailure('PROXY_REFUSED', nameOf(proxy), text, { retryable });
 }

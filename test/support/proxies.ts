@@ -42,6 +42,9 @@ export async function startHttpProxy(script: HttpProxyScript = {}): Promise<Test
     const [, encoded] = (request.headers['proxy-authorization'] ?? '').split('Basic ');
     const given = encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString();
     proxy.asked.push({ target, credentials: given });
+    // A server of HTTP leaves it to us to notice that the client has gone.
+    client.on('end', () => client.destroy());
+    if (instead !== undefined) client.resume();
     if (instead === 'silence') return;
     if (instead === 'reset') client.destroy();
     else if (instead) client.write(instead);
@@ -103,7 +106,9 @@ function readCredentials(message: Buffer): string {
 // RFC 1928 section 4: version, command, 0, kind of address (1 IPv4, 3 name), address, port.
 function readTarget(message: Buffer): string {
   const host =
-    message[3] === 1 ? [...message.subarray(4, 8)].join('.') : message.toString('utf8', 5, message.length - 2);
+    message[3] === 1
+      ? [...message.subarray(4, 8)].join('.')
+      : message.toString('utf8', 5, message.length - 2);
   return `${host}:${String(message.readUInt16BE(message.length - 2))}`;
 }
 
