@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { aborted, type Clock } from '../clock.js';
-import { bareHost, nameOf, type Proxy, type Route } from './proxy.js';
+import { bareHost, nameOf, type Proxy, type Route, type Target } from './proxy.js';
 import { ConnectFailure, openAuthority, openTunnel } from './tunnel.js';
 
 /** Where undici wants a connection to; `host` is the `host[:port]` of the URL. */
@@ -89,7 +89,7 @@ export function createDialer({ route, ca, clock }: DialerOptions): Dialer {
 /** A connection that is being made. */
 interface Attempt {
   readonly host: string;
-  readonly target: { readonly host: string; readonly port: number };
+  readonly target: Target;
   readonly proxy: Proxy | undefined;
   /** Whether the proxy has not done its part yet. */
   atProxy: boolean;

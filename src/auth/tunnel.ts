@@ -49,9 +49,9 @@ export async function openAuthority(
     name,
     unreachable: 'AUTHORITY_UNREACHABLE',
     notVerified: 'AUTHORITY_NOT_VERIFIED',
-    ca,
   };
-  return encrypt(peer, carrier ?? (await openTcp(peer, signal)));
+  // In a list, since Node.js takes an empty text for none and trusts its own roots then.
+  return encrypt(carrier ?? (await openTcp(peer, signal)), peer, ca === undefined ? undefined : [ca]);
 }
 
 /**
@@ -75,10 +75,10 @@ export async function openTunnel(
     name: nameOf(proxy),
     unreachable: 'PROXY_UNREACHABLE',
     notVerified: 'PROXY_NOT_VERIFIED',
-    ca: ca === undefined ? undefined : [...rootCertificates, ca],
   };
   const tcp = await openTcp(peer, signal);
-  const socket = proxy.protocol === 'https' ? await encrypt(peer, tcp) : tcp;
+  const trusted = (): string[] | undefined => (ca === undefined ? undefined : [...rootCertificates, ca]);
+  const socket = proxy.protocol === 'https' ? await encrypt(tcp, peer, trusted()) : tcp;
   try {
     return await (proxy.protocol === 'socks5'
       ? tunnelBySocks(socket, proxy, target)
@@ -93,7 +93,6 @@ interface Peer extends Target {
   readonly name: string;
   readonly unreachable: 'AUTHORITY_UNREACHABLE' | 'PROXY_UNREACHABLE';
   readonly notVerified: 'AUTHORITY_NOT_VERIFIED' | 'PROXY_NOT_VERIFIED';
-  readonly ca: string | string[] | undefined;
 }
 
 async function openTcp(peer: Peer, signal: AbortSignal): Promise<Socket> {
@@ -109,21 +108,27 @@ async function openTcp(peer: Peer, signal: AbortSignal): Promise<Socket> {
   return socket;
 }
 
-async function encrypt(peer: Peer, carrier: Socket): Promise<Socket> {
-  const { host, ca } = peer;
-  // Everything is said explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED=0 weakens nothing.
-  const socket = connectTls({
-    socket: carrier,
-    host,
-    ...(isIP(host) === 0 && { servername: host }),
-    ...(ca !== undefined && { ca }),
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-    ALPNProtocols: ['http/1.1'],
-  });
-  socket.once('close', () => carrier.destroy());
-  await ready(socket, 'secureConnect', peer);
-  return socket;
+async function encrypt(carrier: Socket, peer: Peer, ca: string[] | undefined): Promise<Socket> {
+  const { host } = peer;
+  try {
+    // Everything is said explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED=0 weakens nothing.
+    const socket = connectTls({
+      socket: carrier,
+      host,
+      ...(isIP(host) === 0 && { servername: host }),
+      ...(ca !== undefined && { ca }),
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['http/1.1'],
+    });
+    socket.once('close', () => carrier.destroy());
+    await ready(socket, 'secureConnect', peer);
+    return socket;
+  } catch (error) {
+    // Node.js throws over a CA that cannot be read, before there is a socket.
+    carrier.destroy();
+    throw error instanceof ConnectFailure ? error : connectionFailure(error as Error, peer);
+  }
 }
 
 /** Waits for `event`; a socket that fails or ends before is destroyed. */
@@ -154,7 +159,7 @@ export function isVerificationFailure(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return (
     typeof code === 'string' &&
-    /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|INVALID_CA|ERR_SSL|ERR_TLS|HOSTNAME_MISMATCH/.test(code)
+    /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|INVALID_CA|ERR_SSL|ERR_TLS|ERR_OSSL|HOSTNAME_MISMATCH/.test(code)
   );
 }
 

@@ -175,6 +175,15 @@ describe('network to the authority', () => {
       expect(await sendElsewhere(authority.port, ca, unrelated)).to.equal('AUTHORITY_NOT_VERIFIED');
     });
 
+    for (const broken of ['', 'no PEM', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
+      it(`trusts nobody with the CA ${JSON.stringify(broken)}`, async () => {
+        const via = createNetwork({ ca: broken, proxy: NO_PROXY, clock: systemClock });
+        await failure(send({ via }), ...NOT_VERIFIED);
+        await untilTrue(() => authority.open === 0);
+        await via.close();
+      });
+    }
+
     it('trusts none but the given CA', async () => {
       const via = createNetwork({ ca: undefined, proxy: NO_PROXY, clock: systemClock });
       await failure(send({ via }), ...NOT_VERIFIED);
@@ -320,7 +329,7 @@ describe('network to the authority', () => {
     ['what is no HTTP', ({ socket }) => socket.write('SSH-2.0-OpenSSH_9.2\r\n\r\n')],
   ];
   for (const [title, answer] of BOMBS) {
-    it(`T-28 ${title} is cut`, async () => {
+    it(`T-28 D-06 ${title} is cut`, async () => {
       authority.answer = answer;
       await send({ budgetMs: 5_000 }).catch(() => undefined);
       const before = process.memoryUsage.rss();
