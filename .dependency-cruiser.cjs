@@ -25,7 +25,8 @@ const ORDER = [
 const HOMES = [
   { libraries: ['pg', 'pg-[^/]+'], homes: ['connection/'] },
   { libraries: ['@azure/msal-node'], homes: ['auth/entra-client\\.ts'] },
-  { libraries: ['undici', 'undici-types'], homes: ['auth/network\\.ts', 'auth/proxy'] },
+  { libraries: ['undici', 'undici-types'], homes: ['auth/network\\.ts'] },
+  { libraries: ['socks'], homes: ['auth/tunnel\\.ts'] },
   { libraries: ['jose'], homes: ['auth/'] },
   // A bounded cache in the process: add the next place that needs one here.
   { libraries: ['node-cache'], homes: ['auth/token-store/', 'auth/discovery'] },

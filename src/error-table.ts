@@ -477,6 +477,31 @@ export const ERRORS = {
     cure: 'If a company proxy inspects TLS, set TokenCA to its CA certificate. Nothing secret was sent.',
   },
 
+  PROXY_UNREACHABLE: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The proxy {host} cannot be reached: {problem}.',
+    cure: 'Check ProxyServer, ProxyPort and ProxySSLType (or HTTPS_PROXY, if ProxyAutoDetect is on), and that this machine may reach the proxy.',
+  },
+  PROXY_NOT_VERIFIED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The certificate of the proxy {host} is not trusted: {problem}.',
+    cure: 'Set TokenCA to the CA certificate of the company, and ProxyServer to a name that the certificate of the proxy holds. Nothing secret was sent.',
+  },
+  PROXY_AUTHENTICATION_FAILED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: false,
+    message: 'The proxy {host} did not accept the user name and password for it, or wants some ({problem}).',
+    cure: 'Set ProxyUser and ProxyPassword. The proxy must offer Basic (HTTP) or user name and password (SOCKS5); NTLM and Negotiate are not supported.',
+  },
+  PROXY_REFUSED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The proxy {host} made no connection to the authority: {problem}.',
+    cure: 'Ask for the authority to be allowed at the proxy (CONNECT to port 443), check that ProxySSLType names its kind, or add the authority to ProxyExceptions.',
+  },
+
   // --- reaching the database ------------------------------------------------------------------
   SERVER_UNREACHABLE: {
     type: 'POSTGRESQL:CANNOT_REACH',

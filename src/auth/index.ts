@@ -33,7 +33,7 @@ export interface TokenOptions {
 export function openTokens(settings: Settings, options: TokenOptions): TokenParts {
   const { identity, timeoutMs } = settings;
   const { clock, diagnostics } = options;
-  const network = createNetwork({ ...settings.network, clock, fetch: options.fetch });
+  const network = createNetwork({ ...settings.network, clock, diagnostics, fetch: options.fetch });
   const client = clientOf(identity, { timeoutMs, network, clock, diagnostics });
   return { network, client, tokens: sourceOf(settings, client, options) };
 }

@@ -1,7 +1,11 @@
-import { Agent, fetch, type Dispatcher } from 'undici';
+import type { Agent, fetch } from 'undici';
 import { deadline, type Budget, type Clock } from '../clock.js';
-import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import type { Diagnostics } from '../diagnostics.js';
+import { ConnectorError, describe, isConnectorError, type ErrorContext } from '../errors.js';
+import { createDialer, type Dialer } from './dialer.js';
 import type { ProxySettings } from '../settings/settings.js';
+import { nameOf, readRoute, type Environment } from './proxy.js';
+import { ConnectFailure, isVerificationFailure } from './tunnel.js';
 
 /** One request to the authority. */
 export interface AuthorityRequest {
@@ -23,7 +27,11 @@ export interface AuthorityAnswer {
   readonly retryAfter: string | undefined;
   /** Value of `Date`, as sent. */
   readonly date: string | undefined;
-  readonly age?: string | undefined;
+  /** Value of `Age`, as sent: seconds that the answer spent in caches (RFC 9111 section 5.1). */
+  readonly age: string | undefined;
+  /** Value of `x-ms-request-id`, the authority's name for this exchange: at most 64 of A-Z a-z 0-9 _ -. */
+  readonly requestId: string | undefined;
+  readonly headerNames: readonly string[];
 }
 
 /** How long one request may take, and who may end it earlier. */
@@ -35,13 +43,15 @@ export interface SendLimits {
 /** HTTPS to the authority: verified, bounded in time and size, never redirected. */
 export interface Network {
   /**
-   * Sends `request` once.
+   * Sends `request` once. An error carries the request's `client-request-id` as `correlationId`.
    *
    * @throws ConnectorError AUTHORITY_UNREACHABLE, AUTHORITY_TIMEOUT, AUTHORITY_NOT_VERIFIED,
-   *   AUTHORITY_REDIRECTED, TOKEN_RESPONSE_MALFORMED (too large); or the reason of `signal`
+   *   AUTHORITY_REDIRECTED, PROXY_UNREACHABLE, PROXY_NOT_VERIFIED, PROXY_AUTHENTICATION_FAILED,
+   *   PROXY_REFUSED, TOKEN_RESPONSE_MALFORMED (too large, or no HTTP), CONNECTOR_CLOSED; or the
+   *   reason of `signal`
    */
   send(request: AuthorityRequest, limits: SendLimits): Promise<AuthorityAnswer>;
-  /** Ends idle connections. */
+  /** Ends all connections, those in use and those being made too. Nothing is sent any more. */
   close(): Promise<void>;
 }
 
@@ -49,108 +59,211 @@ export interface Network {
 export type Fetch = typeof fetch;
 
 export interface NetworkOptions {
-  readonly proxy?: ProxySettings;
-  /** PEM text of the only authorities to trust; undefined: those of Node.js. */
+  /**
+   * PEM text of the only authorities to trust; undefined: those of Node.js, NODE_EXTRA_CA_CERTS
+   * among them.
+   */
   readonly ca: string | undefined;
+  readonly proxy: ProxySettings;
   readonly clock: Clock;
+  /** Told each request and its answer. */
+  readonly diagnostics?: Diagnostics | undefined;
   readonly fetch?: Fetch | undefined;
+  /** Read for `proxy` of kind environment; that of the process when absent. */
+  readonly environment?: Environment | undefined;
 }
 
 const LARGEST_BODY = 262_144;
+const LARGEST_HEADERS = 65_536;
+/** Discovery and token share a connection; tokens are half an hour apart. */
+const IDLE_MS = 4_000;
 
+/** The network of one connector. No I/O before the first request. Throws what {@link readRoute} throws. */
 export function createNetwork(options: NetworkOptions): Network {
-  const dispatcher = verifyingAgent(options.ca);
-  const sendBy = options.fetch ?? fetch;
+  // eslint-disable-next-line no-restricted-properties -- proxy settings may ask for exactly this
+  const { ca, clock, proxy, diagnostics, environment = process.env } = options;
+  const dialer = createDialer({ route: readRoute(proxy, environment), ca, clock });
+  let http: Promise<Http> | undefined;
+  let sending = 0;
+  let closed = false;
+
+  const failureOf = (error: unknown, host: string, context: ErrorContext): ConnectorError =>
+    closed ? new ConnectorError('CONNECTOR_CLOSED', {}, context) : networkError(error, host, context);
+
   return {
     async send(request, { budget, signal }) {
-      const host = new URL(request.url).host;
-      const timeout = (): Error =>
-        new ConnectorError('AUTHORITY_TIMEOUT', { host, timeoutMs: budget.totalMs });
-      const limit = deadline(options.clock, budget.remainingMs(), timeout, signal);
+      const url = new URL(request.url);
+      const { host } = url;
+      const context = { correlationId: correlationId(request) };
+      if (closed) throw failureOf(undefined, host, context);
+      const timeout = (): Error => timeoutError(dialer, host, budget.totalMs, context);
+      const limit = deadline(clock, budget.remainingMs(), timeout, signal);
+      sending += 1;
+      const told = tell(diagnostics, clock, request);
       try {
-        return await exchange(sendBy, request, dispatcher, limit.signal, host);
-      } catch (error) {
-        throw limit.signal.aborted ? (limit.signal.reason as Error) : networkError(error, host);
+        requireTls(url, context);
+        http ??= loadHttp(dialer, options.fetch);
+        const answer = await exchange(await http, request, limit.signal, context);
+        told.answered(answer);
+        return answer;
+      } catch (cause) {
+        const error = limit.signal.aborted ? (limit.signal.reason as Error) : failureOf(cause, host, context);
+        told.failed(error);
+        throw error;
       } finally {
         limit.dispose();
+        sending -= 1;
+        if (sending === 0) dialer.abandon();
       }
     },
-    close: () => dispatcher.destroy(),
+    async close() {
+      closed = true;
+      dialer.abandon();
+      await (await http)?.agent.destroy();
+    },
   };
 }
 
-// Everything is said explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED=0 weakens nothing.
-function verifyingAgent(ca: string | undefined): Agent {
-  const trust = ca === undefined ? {} : { ca };
-  return new Agent({
-    connect: { ...trust, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
-    keepAliveTimeout: 4_000,
+/** Reports a request and how it ended: the names of headers, never values, and no body. */
+function tell(
+  diagnostics: Diagnostics | undefined,
+  clock: Clock,
+  { method, url, headers = {} }: AuthorityRequest,
+): { answered: (answer: AuthorityAnswer) => void; failed: (error: unknown) => void } {
+  const { host, pathname: path } = new URL(url);
+  const startedAtMs = clock.steadyMs();
+  const ms = (): number => Math.round(clock.steadyMs() - startedAtMs);
+  diagnostics?.report('http.request', { method, host, path, headers: Object.keys(headers).join(' ') });
+  return {
+    answered({ status, body, requestId = 'none', headerNames }) {
+      const bytes = Buffer.byteLength(body);
+      const names = headerNames.join(' ');
+      diagnostics?.report('http.answer', { host, status, bytes, ms: ms(), requestId, headers: names });
+    },
+    failed(error) {
+      const code = isConnectorError(error) ? error.code : 'CANCELLED';
+      diagnostics?.report('http.failed', { host, code, ms: ms() });
+    },
+  };
+}
+
+/** What requests are sent with. */
+interface Http {
+  readonly sendBy: Fetch;
+  readonly agent: Agent;
+}
+
+// undici is the dearest module of this package to load: not before there is something to send.
+async function loadHttp(dialer: Dialer, injected: Fetch | undefined): Promise<Http> {
+  const undici = await import('undici');
+  const agent = new undici.Agent({
+    connect: dialer.connect,
+    keepAliveTimeout: IDLE_MS,
+    keepAliveMaxTimeout: IDLE_MS,
     connections: 4,
-    maxHeaderSize: 65_536,
+    maxHeaderSize: LARGEST_HEADERS,
   });
+  return { sendBy: injected ?? undici.fetch, agent };
 }
 
 async function exchange(
-  sendBy: Fetch,
+  { sendBy, agent }: Http,
   request: AuthorityRequest,
-  dispatcher: Dispatcher,
   signal: AbortSignal,
-  host: string,
+  context: ErrorContext,
 ): Promise<AuthorityAnswer> {
   const { method, url, headers = {}, body } = request;
+  const { host } = new URL(url);
   const response = await sendBy(url, {
     method,
     headers: { accept: 'application/json', ...headers },
     ...(body !== undefined && { body }),
     redirect: 'manual',
-    dispatcher,
+    dispatcher: agent,
     signal,
   });
+  const header = (name: string): string | undefined => response.headers.get(name) ?? undefined;
   if (response.status >= 300 && response.status < 400) {
     await response.body?.cancel();
-    throw new ConnectorError('AUTHORITY_REDIRECTED', { host, status: response.status });
+    throw new ConnectorError('AUTHORITY_REDIRECTED', { host, status: response.status }, context);
   }
   return {
     host,
     status: response.status,
-    contentType: response.headers.get('content-type') ?? '',
-    body: await boundedText(response),
-    retryAfter: response.headers.get('retry-after') ?? undefined,
-    date: response.headers.get('date') ?? undefined,
+    contentType: header('content-type') ?? '',
+    body: await boundedText(response, context),
+    retryAfter: header('retry-after'),
+    date: header('date'),
+    age: header('age'),
+    requestId: plainId(header('x-ms-request-id')),
+    headerNames: [...response.headers.keys()],
   };
 }
 
-async function boundedText(response: Awaited<ReturnType<Fetch>>): Promise<string> {
+async function boundedText(response: Awaited<ReturnType<Fetch>>, context: ErrorContext): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.length;
-    if (size > LARGEST_BODY) {
-      throw new ConnectorError('TOKEN_RESPONSE_MALFORMED', { problem: 'it is larger than 256 KiB' });
-    }
+    if (size > LARGEST_BODY) throw malformed('it is larger than 256 KiB', context);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function networkError(error: unknown, host: string): ConnectorError {
+// Others than this connector may set the header: only what is an id goes into errors.
+function plainId(text: string | undefined): string | undefined {
+  return text !== undefined && /^[\w-]{1,64}$/.test(text) ? text : undefined;
+}
+
+function correlationId({ headers = {} }: AuthorityRequest): string | undefined {
+  return plainId(Object.entries(headers).find(([name]) => name.toLowerCase() === 'client-request-id')?.[1]);
+}
+
+function requireTls(url: URL, context: ErrorContext): void {
+  if (url.protocol === 'https:') return;
+  const details = { host: url.host, problem: 'its address does not begin with https:' };
+  throw new ConnectorError('AUTHORITY_NOT_VERIFIED', details, context);
+}
+
+/** Blames the proxy where the authority was not even asked yet. */
+function timeoutError(
+  dialer: Dialer,
+  host: string,
+  timeoutMs: number,
+  context: ErrorContext,
+): ConnectorError {
+  const proxy = dialer.awaitedProxy(host);
+  if (!proxy) return new ConnectorError('AUTHORITY_TIMEOUT', { host, timeoutMs }, context);
+  const details = { host: nameOf(proxy), problem: `no connection within ${String(timeoutMs)} ms` };
+  return new ConnectorError('PROXY_UNREACHABLE', details, context);
+}
+
+function networkError(error: unknown, host: string, context: ErrorContext): ConnectorError {
   if (isConnectorError(error)) return error;
-  // undici wraps what happened on the socket as the cause of "fetch failed".
+  // undici wraps what happened below it as the cause of "fetch failed".
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = (cause as { code?: unknown }).code;
-  const details = { host, problem: describe(cause) };
-  return new ConnectorError(
-    isVerificationFailure(code) ? 'AUTHORITY_NOT_VERIFIED' : 'AUTHORITY_UNREACHABLE',
-    details,
-    {
-      cause,
-    },
+  if (cause instanceof ConnectFailure) {
+    const { reason, details, retryable } = cause;
+    return new ConnectorError(reason, details, { ...context, retryable, cause: cause.cause });
+  }
+  const problem = describe(cause);
+  const full = { ...context, cause };
+  if (isMalformed(cause)) return malformed(problem, full);
+  const code = isVerificationFailure(cause) ? 'AUTHORITY_NOT_VERIFIED' : 'AUTHORITY_UNREACHABLE';
+  return new ConnectorError(code, { host, problem }, full);
+}
+
+// No HTTP (undici 7 forgets the code of that error), headers beyond the limit, or content that does not decode.
+function isMalformed(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  return (
+    error.name === 'HTTPParserError' ||
+    (typeof code === 'string' && /^(UND_ERR_HEADERS_OVERFLOW$|Z_)/.test(code))
   );
 }
 
-function isVerificationFailure(code: unknown): boolean {
-  return (
-    typeof code === 'string' &&
-    /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ERR_SSL|ERR_TLS|HOSTNAME_MISMATCH/.test(code)
-  );
+function malformed(problem: string, context: ErrorContext): ConnectorError {
+  return new ConnectorError('TOKEN_RESPONSE_MALFORMED', { problem }, context);
 }

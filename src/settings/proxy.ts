@@ -1,3 +1,4 @@
+import { readException } from './proxy-exceptions.js';
 import type { PropertyName } from './properties.js';
 import type { Secret } from './secret.js';
 import type { ValueReader } from './value-reader.js';
@@ -5,16 +6,20 @@ import type { ValueReader } from './value-reader.js';
 /** The way to the token endpoint. */
 export type ProxySettings =
   | { readonly kind: 'none' }
-  /** As HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say. */
+  /**
+   * HTTPS_PROXY, else ALL_PROXY, else HTTP_PROXY, and NO_PROXY; the lower-case form of each comes
+   * first. Read when the network is made.
+   */
   | { readonly kind: 'environment' }
   | {
       readonly kind: 'fixed';
       readonly protocol: ProxyProtocol;
+      /** Name or IP address, IPv6 without brackets. */
       readonly host: string;
       readonly port: number;
       readonly user: string | undefined;
       readonly password: Secret | undefined;
-      /** Hosts that are reached directly. */
+      /** Hosts that are reached directly, in the forms of {@link readException}. */
       readonly exceptions: readonly string[];
     };
 
@@ -53,8 +58,15 @@ export function proxyOf(values: ValueReader): ProxySettings {
     port: port ?? server.port ?? DEFAULT_PORTS[server.protocol],
     user: authenticates ? values.optional('ProxyUser') : undefined,
     password: authenticates ? values.secret('ProxyPassword') : undefined,
-    exceptions: values.list('ProxyExceptions'),
+    exceptions: exceptionsOf(values),
   };
+}
+
+function exceptionsOf(values: ValueReader): readonly string[] {
+  const exceptions = values.list('ProxyExceptions');
+  if (exceptions.some((entry) => readException(entry) === undefined))
+    values.problem('ProxyExceptions', 'must hold names, .suffixes, addresses or subnets');
+  return exceptions;
 }
 
 const RULE = 'must be a host name, or http://, https:// or socks5:// and a host name, with nothing behind it';

@@ -7,6 +7,7 @@ import {
   type SettingsNote,
 } from './connection-string.js';
 import type { LogSettings } from '../diagnostics.js';
+import { environmentNotes } from './environment.js';
 import { identityOf, type Identity } from './identity.js';
 import { logOf } from './log.js';
 import { PROPERTIES, type Property, type PropertyName } from './properties.js';
@@ -143,7 +144,7 @@ function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedS
   return {
     settings: deepFreeze(settings),
     effective: effectiveProperties(values, read, deciding),
-    notes: [...read.notes, ...values.notes],
+    notes: [...read.notes, ...values.notes, ...environmentNotes(sources.environment ?? process.env)],
   };
 }
 

@@ -26,6 +26,9 @@ function judge(document: unknown, { origin = GLOBAL, tenant = TENANT, status = 2
     body,
     retryAfter: undefined,
     date: undefined,
+    age: undefined,
+    requestId: undefined,
+    headerNames: [],
   };
   return judgeDiscovery(answer, origin, tenant, Date.UTC(2026, 10, 21));
 }

@@ -21,6 +21,9 @@ function answer(body: unknown, status = 200, extra: Partial<AuthorityAnswer> = {
     body: typeof body === 'string' ? body : JSON.stringify(body),
     retryAfter: undefined,
     date: undefined,
+    age: undefined,
+    requestId: undefined,
+    headerNames: [],
     ...extra,
   };
 }

@@ -15,15 +15,33 @@ describe('retries', () => {
     [' 2 ', 2_000],
     ['0', 0],
     ['-7', 0],
+    ['+5', 5_000],
     ['Sat, 21 Nov 2026 00:00:30 GMT', 30_000],
+    ['sat, 21 nov 2026 00:00:30 gmt', 30_000],
+    ['Saturday, 21-Nov-26 00:00:30 GMT', 30_000],
+    ['Sat Nov 21 00:00:30 2026', 30_000],
+    ['Sun Nov  1 00:00:30 2026', 0],
+    ['Sunday, 06-Nov-94 08:49:37 GMT', 0],
+    ['Wed, 31 Dec 9999 23:59:59 GMT', 3_600_000],
+    ['Sat, 99 Nov 2026 00:00:30 GMT', undefined],
+    ['Sat, 21 Nov 2026 00:00:30', undefined],
+    ['Sat, 21 Nov 2026 00:00:30 +0100', undefined],
+    ['2026-11-21T00:00:30Z', undefined],
     ['Fri, 20 Nov 2026 00:00:00 GMT', 0],
     ['999999', 3_600_000],
+    ['9'.repeat(400), 3_600_000],
+    [`-${'9'.repeat(400)}`, 0],
     ['abc', undefined],
+    ['abc 5', undefined],
+    ['1.5', undefined],
+    ['2, 5', undefined],
+    ['0x10', undefined],
+    ['NaN', undefined],
     ['', undefined],
     [undefined, undefined],
   ];
   for (const [header, expected] of HEADERS) {
-    it(`T-02 reads Retry-After ${JSON.stringify(header)} as ${String(expected)} ms`, () => {
+    it(`T-02 reads Retry-After "${String(header).slice(0, 40)}" as ${String(expected)} ms`, () => {
       expect(retryAfterMs(header, NOW)).to.equal(expected);
     });
   }
@@ -60,6 +78,12 @@ describe('retries', () => {
     const { clock, run } = await attempts([outage(2_000)]);
     expect(await run).to.equal('done');
     expect(clock.waits).to.deep.equal([2_000]);
+  });
+
+  it('T-02 a wait of 0 is asked by one who does not know: it backs off', async () => {
+    const { clock, run } = await attempts([outage(0), outage(0), outage(0)]);
+    expect(await run).to.equal('done');
+    expect(clock.waits).to.deep.equal([100, 200, 400]);
   });
 
   it('T-04 gives up after five attempts with the last error', async () => {

@@ -67,10 +67,15 @@ export class HastyClock extends FakeClock {
     super(Date.now());
   }
 
-  override after(delayMs: number, task: () => void): () => void {
+  override after(
+    delayMs: number,
+    task: () => void,
+    { background = false }: { readonly background?: boolean } = {},
+  ): () => void {
     let cancelled = false;
-    // Long limits are deadlines: they are never reached because time does not pass by itself.
-    if (delayMs < 50_000) {
+    // Long limits are deadlines, and nobody waits for what runs in the background: they are never
+    // reached because time does not pass by itself.
+    if (delayMs < 50_000 && !background) {
       setImmediate(() => {
         if (cancelled) return;
         this.waits.push(delayMs);

@@ -1,0 +1,89 @@
+import { isIP } from 'node:net';
+import { ConnectorError } from '../errors.js';
+import { readException, type Target } from '../settings/proxy-exceptions.js';
+import { Secret } from '../settings/secret.js';
+import type { ProxySettings } from '../settings/settings.js';
+
+export type { Target } from '../settings/proxy-exceptions.js';
+
+/** A proxy and what it asks for. */
+export type Proxy = Omit<Extract<ProxySettings, { kind: 'fixed' }>, 'kind' | 'exceptions'>;
+
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The proxy on the way to a target, or undefined where it is reached directly. */
+export type Route = (target: Target) => Proxy | undefined;
+
+/**
+ * The route of `settings`.
+ *
+ * @throws ConnectorError PROPERTY_INVALID for a variable of `environment` that holds no proxy
+ */
+export function readRoute(settings: ProxySettings, environment: Environment): Route {
+  if (settings.kind === 'none') return () => undefined;
+  const { proxy, exceptions } =
+    settings.kind === 'fixed'
+      ? { proxy: settings, exceptions: settings.exceptions }
+      : environmentProxy(environment);
+  const exempt = exceptions.map(readException).filter((exception) => exception !== undefined);
+  return (target) => (exempt.some((covers) => covers(target)) ? undefined : proxy);
+}
+
+function environmentProxy(environment: Environment): {
+  proxy: Proxy | undefined;
+  exceptions: readonly string[];
+} {
+  const variable = ['HTTPS_PROXY', 'ALL_PROXY', 'HTTP_PROXY']
+    .flatMap((name) => [name.toLowerCase(), name])
+    .find((name) => (environment[name] ?? '') !== '');
+  return {
+    proxy: variable === undefined ? undefined : parseProxy(environment[variable] ?? '', variable),
+    exceptions: (environment['no_proxy'] ?? environment['NO_PROXY'] ?? '').split(/[\s,]+/),
+  };
+}
+
+const SCHEMES: Readonly<Record<string, Pick<Proxy, 'protocol' | 'port'>>> = {
+  'http:': { protocol: 'http', port: 80 },
+  'https:': { protocol: 'https', port: 443 },
+  'socks5:': { protocol: 'socks5', port: 1080 },
+  'socks5h:': { protocol: 'socks5', port: 1080 },
+};
+
+// `[scheme://][user[:password]@]host[:port]`, http where no scheme stands, as curl reads it.
+function parseProxy(text: string, variable: string): Proxy {
+  const address = text.includes('://') ? text : `http://${text}`;
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const scheme = SCHEMES[url?.protocol ?? ''];
+  if (!url || !scheme || url.hostname === '') {
+    // The value stays out of the words: it may hold a password.
+    const problem = `The environment variable ${variable} holds no address of an HTTP, HTTPS or SOCKS5 proxy.`;
+    throw new ConnectorError('PROPERTY_INVALID', { problems: problem });
+  }
+  return {
+    protocol: scheme.protocol,
+    host: bareHost(url.hostname),
+    // The default port of the scheme is left out by URL, also where it was given.
+    port: url.port === '' ? scheme.port : Number(url.port),
+    user: url.username === '' ? undefined : decoded(url.username),
+    password: url.password === '' ? undefined : new Secret(decoded(url.password)),
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Host of a URL without the brackets of an IPv6 address. */
+export function bareHost(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+/** `host:port` for words. */
+export function nameOf({ host, port }: Target): string {
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${String(port)}`;
+}
