@@ -168,5 +168,6 @@ const issued = (pem: string, key: KeyPair, chainPem: string): IssuedCertificate 
 const toBase64url = (fingerprint: string): string =>
   Buffer.from(fingerprint.replaceAll(':', ''), 'hex').toString('base64url');
 
-const splitPem = (text: string): string[] =>
+/** The certificates of a PEM text, one by one. */
+export const splitPem = (text: string): string[] =>
   text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];

@@ -183,6 +183,7 @@ describe('sandbox, from start to end', function () {
       expect(description).to.have.all.keys(
         ...['control', 'authority', 'tenantId', 'tenantDomain', 'caFile', 'gate', 'oauth', 'superuser'],
         ...['clientId', 'clientSecret', 'role', 'certificates', 'connections'],
+        ...['federation', 'managedIdentity', 'openId', 'passwordRole', 'proxy'],
       );
       expect(description['oauth']).to.equal(null);
       expect(description['gate']).to.have.all.keys('host', 'port');
