@@ -1,6 +1,5 @@
-import { X509Certificate, createHash, createPrivateKey, randomBytes } from 'node:crypto';
-import type { IssuedCertificate } from './certificates.js';
-import { splitPem } from './certificates.js';
+import { createHash, createPrivateKey, randomBytes } from 'node:crypto';
+import { certificateParts, type IssuedCertificate } from './certificates.js';
 
 /**
  * The binary form of Java's old key store (JKS, version 2), as `sun.security.provider.JavaKeyStore` reads it; made
@@ -13,7 +12,7 @@ const keyProtection = Buffer.from('300e060a2b060104012a021101010500', 'hex');
 /** A key store with one entry: the private key and its chain, both under `password`. */
 export const toJavaKeyStore = (certificate: IssuedCertificate, alias: string, password: string): Buffer => {
   const key = createPrivateKey(certificate.keyPem).export({ type: 'pkcs8', format: 'der' });
-  const chain = [certificate.pem, ...splitPem(certificate.chainPem)].map((pem) => new X509Certificate(pem).raw);
+  const chain = certificateParts(certificate.pem + certificate.chainPem);
   const store = Buffer.concat([
     Buffer.from('feedfeed0000000200000001', 'hex'), // magic, version 2, one entry
     Buffer.from('00000001', 'hex'), // a private key
