@@ -60,10 +60,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'POST refuse-logins': (control, body) => control.refuseLogins(number(body, 'count'), refusal(body)),
   'POST plaintext-only': (control, body) => control.setPlaintextOnly(body['plaintextOnly'] !== false),
   'POST certificate': (control, body) =>
-    control.setCertificate(
-      oneOf(tlsServers, body, 'server'),
-      oneOf(serverCertificateKinds, body, 'kind'),
-    ),
+    control.setCertificate(oneOf(tlsServers, body, 'server'), oneOf(serverCertificateKinds, body, 'kind')),
   'POST tls-version': (control, body) =>
     control.setTlsVersion(oneOf(tlsServers, body, 'server'), oneOf(tlsVersions, body, 'version')),
   'POST reachable': (control, body) =>

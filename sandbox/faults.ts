@@ -97,10 +97,11 @@ export const slow = (delayMs: number, target: FaultTarget = {}): Fault => ({
 });
 
 /** A right answer with these headers on top, e.g. `{ age: '300' }` or another `date`. */
-export const withHeaders = (
-  headers: Readonly<Record<string, string>>,
-  target: FaultTarget = {},
-): Fault => ({ ...target, action: 'pass', headers });
+export const withHeaders = (headers: Readonly<Record<string, string>>, target: FaultTarget = {}): Fault => ({
+  ...target,
+  action: 'pass',
+  headers,
+});
 
 /** A refusal with this AADSTS number, as Entra words it. */
 export const refused = (code: number, target: FaultTarget = {}): Fault => ({
@@ -117,7 +118,14 @@ export const bomb = (decodedBytes = 100_000_000, layers = 1, target: FaultTarget
     'content-type': 'application/json; charset=utf-8',
     'content-encoding': Array<string>(layers).fill('gzip').join(', '),
   };
-  return { ...target, action: 'answer', status: 200, headers, body: body.toString('base64'), encoding: 'base64' };
+  return {
+    ...target,
+    action: 'answer',
+    status: 200,
+    headers,
+    body: body.toString('base64'),
+    encoding: 'base64',
+  };
 };
 
 /** A request that is accepted and never answered. */

@@ -34,7 +34,8 @@ export const createControl = (parts: ControlledParts): Control => {
   const { script, cloud, gate, proxy, log } = parts;
   const servers = { ...cloud, gate };
   const tls = createTlsControl(servers, parts.trust.serverCertificates);
-  const setReachable: Control['setReachable'] = (server, reachable) => servers[server].setReachable(reachable);
+  const setReachable: Control['setReachable'] = (server, reachable) =>
+    servers[server].setReachable(reachable);
   return {
     ...tokenControl(parts),
     ...credentialControl(parts),

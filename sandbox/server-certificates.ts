@@ -24,9 +24,7 @@ export type TlsVersion = (typeof tlsVersions)[number];
 
 /** The options by which a server speaks this version. */
 export const tlsOptions = (version: TlsVersion): tls.SecureContextOptions =>
-  version === 'current'
-    ? {}
-    : { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' };
+  version === 'current' ? {} : { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' };
 
 /** Gives key and certificate for each kind of server certificate; all share one RSA key, each is made when first asked for. */
 export interface ServerCertificates {

@@ -27,11 +27,7 @@ export const aadsts = {
     'access_denied',
     'Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.',
   ),
-  70003: row(
-    400,
-    'unsupported_grant_type',
-    "The app requested an unsupported grant type '{grantType}'.",
-  ),
+  70003: row(400, 'unsupported_grant_type', "The app requested an unsupported grant type '{grantType}'."),
   70011: row(
     400,
     'invalid_scope',

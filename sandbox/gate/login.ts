@@ -69,8 +69,7 @@ export const authenticate = async (
   if (found === 'missing') throw new LoginRefused(loginRefusals.roleMissing(role));
   if (found === 'unmapped' || 'oid' in found) throw new LoginRefused(loginRefusals.passwordWrong(role));
   const token = await checkToken(readPassword(answer.body));
-  if (token.objectId !== found.objectId)
-    throw new LoginRefused(loginRefusals.principalWrong(role), token.id);
+  if (token.objectId !== found.objectId) throw new LoginRefused(loginRefusals.principalWrong(role), token.id);
   return { tokenId: token.id };
 };
 

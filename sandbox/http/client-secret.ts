@@ -9,7 +9,10 @@ export interface SentSecret {
 }
 
 /** Id and secret of a request: by HTTP Basic if it has that, else from the body; undefined if the header cannot be read. */
-export const readClientSecret = ({ headers, form }: Pick<Reading, 'headers' | 'form'>): SentSecret | undefined => {
+export const readClientSecret = ({
+  headers,
+  form,
+}: Pick<Reading, 'headers' | 'form'>): SentSecret | undefined => {
   const { authorization } = headers;
   if (authorization === undefined)
     return { clientId: given(form, 'client_id'), secret: given(form, 'client_secret'), sentIn: 'body' };

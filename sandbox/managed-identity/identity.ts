@@ -39,7 +39,8 @@ export interface IdentityToken {
  */
 export const issueForQuery = async (parts: IdentityParts, query: URLSearchParams): Promise<IdentityToken> => {
   const resource = given(query, 'resource');
-  if (resource === undefined) throw new Refusal(400, 'invalid_request', "The parameter 'resource' is missing.");
+  if (resource === undefined)
+    throw new Refusal(400, 'invalid_request', "The parameter 'resource' is missing.");
   if (resource.replace(/\/$/, '') !== databaseResource)
     throw new Refusal(400, 'invalid_resource', `The resource principal named ${resource} was not found.`);
   const identity = findIdentity(parts, query);

@@ -34,7 +34,10 @@ export const authenticateClient = async (
   if (!sent) throw invalidRequest('The Authorization header cannot be read.');
   const { clientId, secret } = sent;
   const assertion = given(form, 'client_assertion');
-  if (secret !== undefined && (assertion !== undefined || (sent.sentIn === 'header' && form.has('client_secret'))))
+  if (
+    secret !== undefined &&
+    (assertion !== undefined || (sent.sentIn === 'header' && form.has('client_secret')))
+  )
     throw invalidRequest('The client used more than one way to authenticate.');
   if (assertion !== undefined) {
     if (given(form, 'client_assertion_type') !== assertionType)

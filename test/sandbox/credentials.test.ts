@@ -45,8 +45,7 @@ describe('sandbox credentials of apps', function () {
     const basic = (id: string, secret: string) => ({
       authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
     });
-    const withoutCredentials = () =>
-      tokenForm(sandbox, { client_id: undefined, client_secret: undefined });
+    const withoutCredentials = () => tokenForm(sandbox, { client_id: undefined, client_secret: undefined });
 
     it('takes id and secret', async () => {
       const headers = basic(sandbox.clientId, encodeURIComponent(sandbox.clientSecret));
@@ -97,7 +96,9 @@ describe('sandbox credentials of apps', function () {
       expect(await byCertificate()).to.equal(700027);
       expect(await byCertificate({ pem: toPem(issued) })).to.equal(200);
       await sandbox.control.reset();
-      expect([await byCertificate(), await byCertificate({ pem: toPem(issued) })]).to.deep.equal([200, 700027]);
+      expect([await byCertificate(), await byCertificate({ pem: toPem(issued) })]).to.deep.equal([
+        200, 700027,
+      ]);
     });
   });
 
