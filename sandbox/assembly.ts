@@ -11,6 +11,7 @@ import { startControlServer } from './control-server.js';
 import { databaseName, noDatabase, startDatabase, type Database } from './database.js';
 import { startGate, type Gate } from './gate/server.js';
 import { createTokenCheck } from './gate/token-check.js';
+import { appServicePath } from './managed-identity/app-service.js';
 import { databaseAudience, endpointsOf, scopes } from './openid/discovery.js';
 import { makePlace } from './place.js';
 import { startProxy } from './proxy/server.js';
@@ -202,7 +203,7 @@ const describeServers = ({
 const describeManagedIdentity = ({ managedIdentity }: Cloud): Sandbox['managedIdentity'] => {
   const { origin, header, systemAssigned, userAssigned } = managedIdentity;
   return {
-    appService: { endpoint: `${origin}/msi/token`, header },
+    appService: { endpoint: `${origin}${appServicePath}`, header },
     imds: { endpoint: origin },
     clientId: systemAssigned.clientId,
     objectId: systemAssigned.objectId,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { RefuseFault } from '../faults.js';
-import type { Outcome } from '../http/service.js';
+import type { Outcome } from '../http/route.js';
 import { given, type Reading } from '../http/reading.js';
 import { Refusal } from '../http/refusal.js';
 import { aadsts, type AadstsCode, type AadstsRow } from './aadsts.js';

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { BoundedLog } from '../bounded-log.js';
+import { outlineGrant } from '../http/grant-outline.js';
 import type { Reading } from '../http/reading.js';
 import { Refusal } from '../http/refusal.js';
-import { startService, type Route, type Service, type ServiceScript } from '../http/service.js';
+import type { Route } from '../http/route.js';
+import { startService, type Service, type ServiceScript } from '../http/service.js';
 import { override, type Overrides } from '../overrides.js';
 import type { MintScript, TokenMint } from '../tokens/mint.js';
 import { createAssertionJudge } from './client-assertion.js';
@@ -11,7 +13,7 @@ import { discoveryDocument } from './discovery.js';
 import type { ForeignIssuer } from './federated-assertion.js';
 import { entraRefusal, scriptedRefusal } from './refusal.js';
 import type { AuthorityRequest } from './request-log.js';
-import { grantClientCredentials, outlineGrant, tenantOf, type TokenEndpointParts } from './token-endpoint.js';
+import { grantClientCredentials, tenantOf, type TokenEndpointParts } from './token-endpoint.js';
 
 /** What a test has told the authority to do; it reads this at each request. */
 export interface AuthorityScript extends ServiceScript, MintScript {

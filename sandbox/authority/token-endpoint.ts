@@ -1,8 +1,6 @@
-import { readClientSecret, type SentSecret } from '../http/client-secret.js';
-import { given, type Reading } from '../http/reading.js';
-import type { Outcome } from '../http/service.js';
+import type { Reading } from '../http/reading.js';
+import type { Outcome } from '../http/route.js';
 import { override } from '../overrides.js';
-import { outlineAssertion, type AssertionOutline } from '../tokens/assertion.js';
 import type { MintScript, TokenMint } from '../tokens/mint.js';
 import { databaseResource, entraClaims } from './access-token.js';
 import {
@@ -14,7 +12,6 @@ import {
 import type { Directory, Tenant } from './directory.js';
 import { endpointsOf } from './discovery.js';
 import { refusal } from './refusal.js';
-import type { GrantRecord } from './request-log.js';
 
 /** What the token endpoint works with. */
 export interface TokenEndpointParts extends AuthenticationParts {
@@ -60,39 +57,6 @@ export const tenantOf = (directory: Directory, name: string): Tenant => {
 
 const isGuid = (name: string): boolean => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(name);
 const isDomain = (name: string): boolean => /^([\w-]{1,63}\.)+[a-z][\w-]{1,62}$/i.test(name);
-
-/** What a token request asks for, without anything secret; for the request log. */
-export const outlineGrant = ({ headers, form }: Pick<Reading, 'headers' | 'form'>): GrantRecord => {
-  const value = (name: string): string | undefined => given(form, name)?.slice(0, 500);
-  const sent = readClientSecret({ headers, form });
-  const assertion = given(form, 'client_assertion') ?? given(form, 'assertion');
-  const grantType = value('grant_type');
-  const clientId = sent?.clientId?.slice(0, 500) ?? value('client_id');
-  const scope = value('scope');
-  const resource = value('resource') ?? value('audience');
-  const outline = assertion === undefined ? undefined : outlineAssertion(assertion);
-  return {
-    ...(grantType !== undefined && { grantType }),
-    ...(clientId !== undefined && { clientId }),
-    ...(scope !== undefined && { scope }),
-    ...(resource !== undefined && { resource }),
-    ...proofOf(outline, sent),
-  };
-};
-
-/** What a client proves itself with, as far as it can be told without trusting it. */
-const proofOf = (
-  assertion: AssertionOutline | undefined,
-  sent: SentSecret | undefined,
-): Pick<GrantRecord, 'credential' | 'secretIn' | 'assertion'> => {
-  if (assertion) return { credential: credentialOf(assertion.issuer), assertion };
-  return sent?.secret === undefined
-    ? { credential: 'none' }
-    : { credential: 'secret', secretIn: sent.sentIn };
-};
-
-const credentialOf = (issuer: string | undefined): GrantRecord['credential'] =>
-  issuer !== undefined && URL.canParse(issuer) ? 'federated' : 'certificate';
 
 /** Audiences that an assertion may name: token endpoint or issuer, with the tenant by GUID or by domain. */
 const audiencesOf = (origin: string, tenant: Tenant): string[] =>

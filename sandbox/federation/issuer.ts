@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Route } from '../http/service.js';
+import type { Route } from '../http/route.js';
 import { override, type Overrides } from '../overrides.js';
 import type { Signature, SigningKey } from '../tokens/signing-key.js';
 
@@ -26,8 +26,8 @@ export const federationSubject = 'system:serviceaccount:flows:flow-reader';
 /** The audience that Entra recommends for tokens to be exchanged. */
 export const federationAudience = 'api://AzureADTokenExchange';
 
-/** Path of the issuer below its origin. */
-const path = '/federation';
+/** The issuer's identifier at this origin. */
+export const federationIssuerAt = (origin: string): string => `${origin}/federation`;
 
 /** The issuer at this origin, by this clock (ms since the epoch). */
 export const createFederationIssuer = (
@@ -35,7 +35,7 @@ export const createFederationIssuer = (
   key: SigningKey,
   now: () => number,
 ): FederationIssuer => {
-  const issuer = `${origin}${path}`;
+  const issuer = federationIssuerAt(origin);
   return {
     issuer,
     key,
@@ -57,29 +57,28 @@ export const federationRoutes = (
   origin: string,
   key: SigningKey,
   script: { readonly discovery: Overrides },
-): readonly Route[] => [
-  {
-    method: 'GET',
-    path: /^\/federation\/\.well-known\/openid-configuration$/,
-    kind: 'discovery',
-    answer: () => ({
-      status: 200,
-      body: override(
-        {
-          issuer: `${origin}${path}`,
-          jwks_uri: `${origin}${path}/keys`,
-          response_types_supported: ['id_token'],
-          subject_types_supported: ['public'],
-          id_token_signing_alg_values_supported: ['RS256'],
-        },
-        script.discovery,
-      ),
-    }),
-  },
-  {
-    method: 'GET',
-    path: /^\/federation\/keys$/,
-    kind: 'keys',
-    answer: async () => ({ status: 200, body: { ...(await key.keySet()) } }),
-  },
-];
+): readonly Route[] => {
+  const issuer = federationIssuerAt(origin);
+  const keys = `${issuer}/keys`;
+  const document = {
+    issuer,
+    jwks_uri: keys,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256'],
+  };
+  return [
+    {
+      method: 'GET',
+      path: new URL(`${issuer}/.well-known/openid-configuration`).pathname,
+      kind: 'discovery',
+      answer: () => ({ status: 200, body: override(document, script.discovery) }),
+    },
+    {
+      method: 'GET',
+      path: new URL(keys).pathname,
+      kind: 'keys',
+      answer: async () => ({ status: 200, body: { ...(await key.keySet()) } }),
+    },
+  ];
+};

@@ -6,39 +6,18 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import type { AuthorityRequest, GrantRecord } from '../authority/request-log.js';
 import type { BoundedLog } from '../bounded-log.js';
-import type { EndpointKind, Fault, FaultQueue, RefuseFault, ServiceName } from '../faults.js';
+import type { Fault, FaultQueue, RefuseFault, ServiceName } from '../faults.js';
 import { override, type Overrides } from '../overrides.js';
 import { resetConnection, sendAnswer } from './fault-response.js';
 import { correlationIdOf, readBody, readTarget, type Reading } from './reading.js';
 import { Refusal } from './refusal.js';
+import { findRoute, type Outcome, type Route } from './route.js';
 
 /** What a test has told every service to do; read at each request. */
 export interface ServiceScript {
   readonly faults: FaultQueue;
   /** Changes to the headers of every answer; names in lower case. */
   headers: Overrides;
-}
-
-/** What an endpoint answers. */
-export interface Outcome {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-  readonly headers?: OutgoingHttpHeaders;
-  /** For the log: AADSTS number of a refusal, `uti` or `jti` of the token that was issued. */
-  readonly errorCode?: number;
-  readonly tokenId?: string;
-}
-
-/** An endpoint: where it is, and what it does. */
-export interface Route {
-  readonly method: 'GET' | 'POST';
-  /** Matches the whole path; its group `tenant`, if any, is what the path calls the tenant. */
-  readonly path: RegExp;
-  readonly kind: EndpointKind;
-  /** The answer to a request; throws a {@link Refusal}. */
-  answer(reading: Reading): Outcome | Promise<Outcome>;
-  /** What a token request asked for, for the log. */
-  outline?(reading: Reading): GrantRecord;
 }
 
 /** What a service is made of. */
@@ -203,27 +182,6 @@ const plainRefusal = ({
   error = 'temporarily_unavailable',
   message = 'Refused by a scripted fault.',
 }: RefuseFault): Refusal => new Refusal(status, error, message);
-
-/** The endpoint that a request is for, and the tenant that its path names (empty if none). */
-const findRoute = (
-  routes: readonly Route[],
-  method: string,
-  path: string,
-): { readonly route?: Route; readonly tenant: string } => {
-  for (const route of routes) {
-    const match = route.method === method ? route.path.exec(path) : null;
-    if (match) return { route, tenant: decode(match.groups?.['tenant'] ?? '') };
-  }
-  return { tenant: '' };
-};
-
-const decode = (segment: string): string => {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-};
 
 /** What is known of a request before its outcome. */
 interface Circumstances {

@@ -1,6 +1,6 @@
 import { given, type Reading } from '../http/reading.js';
 import { Refusal } from '../http/refusal.js';
-import type { Outcome } from '../http/service.js';
+import type { Outcome } from '../http/route.js';
 import { override } from '../overrides.js';
 import { issueForQuery, type IdentityParts } from './identity.js';
 

@@ -2,7 +2,7 @@ import type { AuthorityRequest, GrantRecord } from '../authority/request-log.js'
 import type { BoundedLog } from '../bounded-log.js';
 import { given, type Reading } from '../http/reading.js';
 import { startService, type Service, type ServiceScript } from '../http/service.js';
-import { answerAppService, appServiceRefusal } from './app-service.js';
+import { answerAppService, appServicePath, appServiceRefusal } from './app-service.js';
 import type { IdentityParts } from './identity.js';
 import { answerImds, imdsPath, imdsRefusal } from './imds.js';
 
@@ -21,21 +21,21 @@ export const startManagedIdentity = (parts: ManagedIdentityParts): Promise<Servi
     routes: () => [
       {
         method: 'GET',
-        path: /^\/msi\/token\/?$/,
+        path: appServicePath,
         kind: 'token',
         answer: (reading) => answerAppService(parts, parts.header, reading),
         outline,
       },
       {
         method: 'GET',
-        path: /^\/metadata\/identity\/oauth2\/token\/?$/,
+        path: imdsPath,
         kind: 'token',
         answer: (reading) => answerImds(parts, reading),
         outline,
       },
     ],
     refuse: (refusal, { path, correlationId }) =>
-      path.startsWith(imdsPath) ? imdsRefusal(refusal) : appServiceRefusal(refusal, correlationId),
+      path === imdsPath ? imdsRefusal(refusal) : appServiceRefusal(refusal, correlationId),
     script: parts.script,
     log: parts.log,
     now: parts.now,

@@ -1,11 +1,17 @@
 /** Path of the provider's issuer below its origin. */
-export const realmPath = '/realms/flows';
+const realmPath = '/realms/flows';
 
 /** The audience of tokens that open the database. */
 export const databaseAudience = 'https://database.flows.example';
 
 /** Every scope of the provider; the first one is given to who asks for none. */
 export const scopes = ['database', 'profile'] as const;
+
+/** Paths of the metadata: OpenID Connect Discovery 1.0 section 4, and RFC 8414 section 3.1. */
+export const metadataPaths = [
+  `${realmPath}/.well-known/openid-configuration`,
+  `/.well-known/oauth-authorization-server${realmPath}`,
+] as const;
 
 /** Addresses of the provider's endpoints. */
 export const endpointsOf = (origin: string) => {

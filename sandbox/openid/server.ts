@@ -1,8 +1,9 @@
 import type { AuthorityRequest } from '../authority/request-log.js';
-import { outlineGrant } from '../authority/token-endpoint.js';
 import type { BoundedLog } from '../bounded-log.js';
-import { federationRoutes, federationSubject } from '../federation/issuer.js';
-import { startService, type Outcome, type Route, type Service, type ServiceScript } from '../http/service.js';
+import { federationIssuerAt, federationRoutes, federationSubject } from '../federation/issuer.js';
+import { outlineGrant } from '../http/grant-outline.js';
+import type { Outcome, Route } from '../http/route.js';
+import { startService, type Service, type ServiceScript } from '../http/service.js';
 import type { Reading } from '../http/reading.js';
 import type { Refusal } from '../http/refusal.js';
 import { override, type Overrides } from '../overrides.js';
@@ -10,7 +11,7 @@ import type { MintScript, TokenMint } from '../tokens/mint.js';
 import type { SigningKey } from '../tokens/signing-key.js';
 import { createAssertionCheck } from './assertion.js';
 import type { OpenIdClient } from './client.js';
-import { discoveryDocument, endpointsOf } from './discovery.js';
+import { discoveryDocument, endpointsOf, metadataPaths } from './discovery.js';
 import { grantToken, type TokenEndpointParts } from './token-endpoint.js';
 
 /** What the provider is made of. */
@@ -43,7 +44,7 @@ export const startOpenId = (parts: OpenIdParts): Promise<Service> =>
 
 const providerRoutes = (parts: OpenIdParts, origin: string): readonly Route[] => {
   const { client, mint, script, now, federationKey } = parts;
-  const { issuer, token_endpoint: tokenEndpoint } = endpointsOf(origin);
+  const { issuer, token_endpoint: tokenEndpoint, jwks_uri: keys } = endpointsOf(origin);
   const endpoint: TokenEndpointParts = {
     client,
     mint,
@@ -53,39 +54,29 @@ const providerRoutes = (parts: OpenIdParts, origin: string): readonly Route[] =>
     assertions: createAssertionCheck(now),
     audiences: [issuer, tokenEndpoint],
     federated: async () => ({
-      issuer: `${origin}/federation`,
+      issuer: federationIssuerAt(origin),
       subjects: [federationSubject],
       publicKey: await federationKey.publicKey(),
       once: false,
     }),
   };
-  const metadata = (): Outcome => ({
-    status: 200,
-    body: override(discoveryDocument(origin), script.discovery),
-  });
   return [
-    {
+    ...metadataPaths.map((path): Route => ({
       method: 'GET',
-      path: /^\/realms\/flows\/\.well-known\/openid-configuration$/,
+      path,
       kind: 'discovery',
-      answer: metadata,
-    },
-    {
-      method: 'GET',
-      path: /^\/\.well-known\/oauth-authorization-server\/realms\/flows$/,
-      kind: 'discovery',
-      answer: metadata,
-    },
+      answer: () => ({ status: 200, body: override(discoveryDocument(origin), script.discovery) }),
+    })),
     {
       method: 'POST',
-      path: /^\/realms\/flows\/protocol\/openid-connect\/token$/,
+      path: new URL(tokenEndpoint).pathname,
       kind: 'token',
       answer: (reading) => grantToken(endpoint, reading),
       outline: outlineGrant,
     },
     {
       method: 'GET',
-      path: /^\/realms\/flows\/protocol\/openid-connect\/certs$/,
+      path: new URL(keys).pathname,
       kind: 'keys',
       answer: async () => ({ status: 200, body: { ...(await mint.key.keySet()) } }),
     },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { given, type Reading } from '../http/reading.js';
 import { Refusal } from '../http/refusal.js';
-import type { Outcome } from '../http/service.js';
+import type { Outcome } from '../http/route.js';
 import { override } from '../overrides.js';
 import type { MintScript, TokenMint } from '../tokens/mint.js';
 import type { AssertionRule } from './assertion.js';
