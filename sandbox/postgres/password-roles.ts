@@ -6,6 +6,8 @@ export interface PasswordRole {
   readonly role: string;
   /** Its number in the catalog: a role of the same name that is made later is another one. */
   readonly oid: number;
+  /** What PostgreSQL stores in the place of the password. */
+  readonly verifier: string;
 }
 
 /** Roles that log in with a password. */

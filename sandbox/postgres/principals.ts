@@ -137,8 +137,8 @@ export const findRole = async (
   query: QueryRows,
   role: string,
 ): Promise<RoleMapping | PasswordRole | 'missing' | 'unmapped'> => {
-  const rows = await query<{ label: string | null; oid: number; password: boolean }>(
-    `select shobj_description(oid, 'pg_authid') as label, oid, rolpassword is not null as password
+  const rows = await query<{ label: string | null; oid: number; verifier: string | null }>(
+    `select shobj_description(oid, 'pg_authid') as label, oid, rolpassword as verifier
      from pg_authid where rolname = $1`,
     [role],
   );
@@ -146,5 +146,6 @@ export const findRole = async (
   if (found === undefined) return 'missing';
   const [, objectId] = /^aadauth,oid=([0-9a-f-]+)/.exec(found.label ?? '') ?? [];
   if (objectId !== undefined) return { objectId };
-  return found.password ? { oid: found.oid, role } : 'unmapped';
+  const { oid, verifier } = found;
+  return verifier === null ? 'unmapped' : { role, oid, verifier };
 };

@@ -1,7 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
 import pg from 'pg';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
-import { logIn, loginError } from './clients.js';
+import { logIn, loginError, rejection } from './clients.js';
 
 describe('sandbox password roles', function () {
   this.timeout(20_000);
@@ -62,11 +63,55 @@ describe('sandbox password roles', function () {
     });
   }
 
-  it('need no password with trust, and are refused by gss and sspi', async () => {
+  it('need no password with trust, and need it again afterwards', async () => {
     sandbox.control.setAuthentication('trust');
     await (await logIn(sandbox, '', { user: sandbox.passwordRole.user })).end();
-    sandbox.control.setAuthentication('azure');
-    expect((await refusal('wrong')).code).to.equal('28P01');
+    for (const kind of ['azure', 'scram', 'scram-plus'] as const) {
+      sandbox.control.setAuthentication(kind);
+      expect((await refusal('wrong')).code, kind).to.equal('28P01');
+    }
+  });
+
+  describe('by SCRAM-SHA-256-PLUS', () => {
+    const bound = (password = sandbox.passwordRole.password) =>
+      logIn(sandbox, password, { user: sandbox.passwordRole.user, enableChannelBinding: true });
+
+    beforeEach(() => sandbox.control.setAuthentication('scram-plus'));
+
+    it('log in with a channel bound to the certificate of the gate', async () => {
+      await (await bound()).end();
+      expect(sandbox.control.logins()[0]).to.include({ outcome: 'accepted', passwordReceived: true });
+      expect(await rejection(bound('wrong'))).to.include({ code: '28P01' });
+    });
+
+    it('are refused without channel binding, and with one to another certificate', async () => {
+      expect((await refusal(sandbox.passwordRole.password)).code).to.equal('28P01');
+      const client = new pg.Client({
+        host: 'localhost',
+        port: sandbox.gate.port,
+        database: sandbox.database,
+        ssl: { ca: sandbox.authority.ca },
+        enableChannelBinding: true,
+        ...sandbox.passwordRole,
+      });
+      const { connection } = client as unknown as {
+        connection: { stream: { getPeerCertificate(): object } };
+      };
+      client.once('error', () => undefined);
+      (connection as unknown as NodeJS.EventEmitter).prependOnceListener('authenticationSASL', () => {
+        const raw = new X509Certificate(sandbox.authority.ca).raw;
+        connection.stream.getPeerCertificate = () => ({ raw });
+      });
+      expect(await rejection(client.connect())).to.include({ code: '28P01' });
+      await client.end();
+    });
+
+    it('log in after MD5, too', async () => {
+      sandbox.control.setAuthentication('md5');
+      await (await enter()).end();
+      sandbox.control.setAuthentication('scram-plus');
+      await (await bound()).end();
+    });
   });
 
   it('are refused by script, after the password came', async () => {
