@@ -55,7 +55,9 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
   const place = await makePlace(options.temporaryDirectory ?? os.tmpdir(), undoing);
   const directory = createDirectory(tenantDomain, tenantName);
   const starting = [
-    options.skipPostgres === true ? noDatabase() : startDatabase(place, directory, options, undoing),
+    options.skipPostgres === true
+      ? Promise.resolve(noDatabase())
+      : startDatabase(place, directory, options, undoing),
     makeTrust(place.directory),
     makeIssuerKeys(),
   ] as const;
@@ -72,8 +74,8 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
     tls: await trust.serverCertificates.pem('valid'),
     backend: database.postgres?.socket,
     checkToken: createTokenCheck(cloud.issuers, register, now),
-    findRole: database.findRole,
-    usePasswordMethod: database.usePasswordMethod,
+    findRole: (role) => database.findRole(role),
+    usePasswordMethod: (role, method) => database.usePasswordMethod(role, method),
     script: script.gate,
     now,
   });

@@ -18,7 +18,7 @@ import { createClient, type OpenIdClient } from './openid/client.js';
 import { databaseAudience, endpointsOf } from './openid/discovery.js';
 import { startOpenId } from './openid/server.js';
 import { createMint, type TokenMint } from './tokens/mint.js';
-import { createSigningKey } from './tokens/signing-key.js';
+import { createSigningKey, type SigningKey } from './tokens/signing-key.js';
 import type { TokenRegister } from './tokens/token-register.js';
 import type { Trust } from './trust.js';
 import type { Undoing } from './undoing.js';
@@ -35,9 +35,9 @@ export interface CloudParts {
 
 /** The keys that issuers sign with. */
 export interface IssuerKeys {
-  readonly authority: ReturnType<typeof createSigningKey>;
-  readonly federation: ReturnType<typeof createSigningKey>;
-  readonly openId: ReturnType<typeof createSigningKey>;
+  readonly authority: SigningKey;
+  readonly federation: SigningKey;
+  readonly openId: SigningKey;
 }
 
 /** The keys; those that a start needs are there when this resolves. */

@@ -37,7 +37,7 @@ export interface Database {
   enrol(enrolment: Enrolment): Promise<void>;
   createPasswordRole(role: string, password: string): Promise<void>;
   findRole(role: string): Promise<RoleFound>;
-  readonly usePasswordMethod: PasswordRoles['use'];
+  usePasswordMethod(...change: Parameters<PasswordRoles['use']>): Promise<void>;
 }
 
 /** A new server with its database. */

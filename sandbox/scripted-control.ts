@@ -58,8 +58,8 @@ export const createControl = (parts: ControlledParts): Control => {
     refuseLogins: (count, refusal) =>
       void (script.gate.refusals = [...script.gate.refusals, ...Array<typeof refusal>(count).fill(refusal)]),
     setPlaintextOnly: (plaintextOnly) => void (script.gate.plaintextOnly = plaintextOnly),
-    setCertificate: tls.setCertificate,
-    setTlsVersion: tls.setVersion,
+    setCertificate: (server, kind) => tls.setCertificate(server, kind),
+    setTlsVersion: (server, version) => tls.setVersion(server, version),
     setReachable,
     setProxyMode: (mode) => void (script.proxy.mode = mode),
     proxyRequests: () => proxy.log.entries,

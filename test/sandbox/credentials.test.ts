@@ -55,7 +55,7 @@ describe('sandbox credentials of apps', function () {
 
     it('takes them form-urlencoded only', async () => {
       const secret = sandbox.control.addSecret();
-      const encoded = [...secret].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('');
+      const encoded = Buffer.from(secret).toString('hex').replaceAll(/../g, '%$&');
       expect(await codeOf(withoutCredentials(), basic(sandbox.clientId, encoded))).to.equal(200);
       expect(await codeOf(withoutCredentials(), basic(sandbox.clientId, `${secret}+`))).to.equal(7000215);
       expect(await codeOf(withoutCredentials(), basic(sandbox.clientId, '%zz'))).to.equal(9002313);

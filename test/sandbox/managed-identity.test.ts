@@ -104,7 +104,8 @@ describe('sandbox managed identity', function () {
       try {
         const application = new ManagedIdentityApplication(configuration);
         const { accessToken } = await application.acquireToken({ resource, forceRefresh: true });
-        return jose.decodeJwt(accessToken);
+        const claims: jose.JWTPayload = jose.decodeJwt(accessToken);
+        return claims;
       } finally {
         for (const name of Object.keys(environment)) {
           if (before[name] === undefined) Reflect.deleteProperty(process.env, name);

@@ -20,13 +20,18 @@ describe('sandbox OpenID provider, asked by oauth4webapi', function () {
   before(async () => {
     sandbox = await startSandbox();
     http = httpClient(sandbox);
-    options = { [oauth.customFetch]: (url, init) => http(url, init) as unknown as Promise<Response> };
+    const send = async (url: string, init: object): Promise<Response> => {
+      const response = await http(url, init);
+      const { status, headers } = response;
+      return new Response(await response.arrayBuffer(), { status, headers: [...headers] });
+    };
+    options = { [oauth.customFetch]: send };
     const der = createPrivateKey(readFileSync(sandbox.certificates.pem)).export({
       type: 'pkcs8',
       format: 'der',
     });
     const algorithm = { name: 'RSA-PSS', hash: 'SHA-256' };
-    key = (await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])) as oauth.CryptoKey;
+    key = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
   });
   after(async () => {
     await http.close();
