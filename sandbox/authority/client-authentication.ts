@@ -28,7 +28,7 @@ export const clientIdOf = ({ headers, form }: Reading): string => {
     if (named !== undefined && named !== sent.clientId)
       throw refusal(9002313, { reason: 'The header and the body name different clients.' });
   }
-  return sent.clientId ?? named ?? required(form, 'client_id');
+  return sent.clientId ?? required(form, 'client_id');
 };
 
 /** The value of a parameter that must be there. */

@@ -104,33 +104,48 @@ interface Desk {
 }
 
 const attend = async (desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> => {
-  const { parts, routes } = desk;
-  const at = parts.now();
-  const { pathname: path, searchParams: query } = readTarget(request);
-  const { method = '', headers } = request;
-  const { route, tenant } = findRoute(routes, method, path);
-  const kind = route?.kind ?? 'other';
-  const body = await readBody(request);
-  const form = new URLSearchParams(body ?? '');
-  const ownId = correlationIdOf(headers, form, query);
-  const correlationId = ownId ?? randomUUID();
-  const reading: Reading = { at, kind, method, path, tenant, query, headers, form, correlationId };
-  const fault = parts.script.faults.next(parts.name, kind);
-  const record = recorder(parts, reading, { ownId, fault, grant: route?.outline?.(reading) });
-
+  const { script, name, headers } = desk.parts;
+  const { reading, route, ownId, isTooLarge } = await read(desk, request);
+  const fault = script.faults.next(name, reading.kind);
+  const record = recorder(desk.parts, reading, { ownId, fault, grant: route?.outline?.(reading) });
   response.sendDate = false;
-  setHeaders(response, override({ date: new Date(at).toUTCString() }, parts.script.headers));
+  setHeaders(response, override({ date: new Date(reading.at).toUTCString() }, script.headers));
   if (fault?.delayMs !== undefined) await wait(fault.delayMs, undefined, { ref: false });
   if (fault && fault.action !== 'pass' && fault.action !== 'refuse') {
     record({ status: fault.action === 'answer' ? fault.status : 0 });
     return misbehave(fault, request, response);
   }
-  const outcome = body === undefined ? tooLarge : await decide(desk, route, reading, fault);
+  const outcome = isTooLarge ? tooLarge : await decide(desk, route, reading, fault);
   record(outcome);
-  const own = { ...jsonHeaders, ...parts.headers?.(reading), ...outcome.headers };
-  setHeaders(response, override(own, parts.script.headers));
+  setHeaders(
+    response,
+    override({ ...jsonHeaders, ...headers?.(reading), ...outcome.headers }, script.headers),
+  );
   response.writeHead(outcome.status, fault?.headers);
   response.end(JSON.stringify(outcome.body));
+};
+
+/** What was read of a request, and whose it is. */
+interface Received {
+  readonly reading: Reading;
+  readonly route: Route | undefined;
+  /** The client's own id for the request. */
+  readonly ownId: string | undefined;
+  readonly isTooLarge: boolean;
+}
+
+const read = async ({ parts, routes }: Desk, request: IncomingMessage): Promise<Received> => {
+  const at = parts.now();
+  const { method = '', headers } = request;
+  const { pathname: path, searchParams: query } = readTarget(request);
+  const { route, tenant } = findRoute(routes, method, path);
+  const body = await readBody(request);
+  const form = new URLSearchParams(body ?? '');
+  const ownId = correlationIdOf(headers, form, query);
+  const kind = route?.kind ?? 'other';
+  const correlationId = ownId ?? randomUUID();
+  const reading = { at, kind, method, path, tenant, query, headers, form, correlationId };
+  return { reading, route, ownId, isTooLarge: body === undefined };
 };
 
 const jsonHeaders = {
@@ -184,9 +199,7 @@ const plainRefusal = ({
 }: RefuseFault): Refusal => new Refusal(status, error, message);
 
 /** What is known of a request before its outcome. */
-interface Circumstances {
-  /** The client's own id for the request. */
-  readonly ownId: string | undefined;
+interface Circumstances extends Pick<Received, 'ownId'> {
   readonly fault: Fault | undefined;
   readonly grant: GrantRecord | undefined;
 }
