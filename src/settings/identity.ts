@@ -211,7 +211,7 @@ function environmentOf(values: ValueReader): AzureEnvironment {
 }
 
 function clientIdOf(values: ValueReader): string {
-  const isId = (id: string): boolean => /^[\x21-\x7e]{1,256}$/.test(id);
+  const isId = (id: string): boolean => /^[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?$/.test(id);
   return values.checked('OAuthClientId', isId, 'must be an application (client) id');
 }
 
