@@ -32,7 +32,7 @@ function walk(proof: LoginProof, requests: readonly Buffer[]): { verdicts: strin
 }
 
 const PASSED: readonly (readonly [title: string, proof: LoginProof, requests: readonly Buffer[]])[] = [
-  ['a token for a cleartext request', TOKEN, [CLEARTEXT, OK]],
+  ['A-01 a token for a cleartext request', TOKEN, [CLEARTEXT, OK]],
   ['a password by SCRAM', password(), [SASL, CONTINUE, FINAL, OK]],
   ['a password by SCRAM where a weaker way is allowed', password('PASSWORD'), [SASL, CONTINUE, FINAL, OK]],
   ['a password by MD5, by name', password('MD5'), [MD5, OK]],
@@ -45,10 +45,10 @@ const REFUSED: readonly (readonly [
   requests: readonly Buffer[],
   verdict: string,
 ])[] = [
-  ['A-01 nobody asks (trust)', TOKEN, [OK], 'TOKEN_LOGIN_NOT_OFFERED'],
-  ['A-01 nobody asks (trust), with a password', password(), [OK], 'PASSWORD_LOGIN_NOT_OFFERED'],
-  ['a token is asked for by SCRAM', TOKEN, [SASL], 'TOKEN_LOGIN_NOT_OFFERED'],
-  ['a token is asked for by MD5', TOKEN, [MD5], 'TOKEN_LOGIN_NOT_OFFERED'],
+  ['A-05 nobody asks (trust)', TOKEN, [OK], 'TOKEN_LOGIN_NOT_OFFERED'],
+  ['A-05 nobody asks (trust), with a password', password(), [OK], 'PASSWORD_LOGIN_NOT_OFFERED'],
+  ['A-04 a token is asked for by SCRAM', TOKEN, [SASL], 'TOKEN_LOGIN_NOT_OFFERED'],
+  ['A-03 a token is asked for by MD5', TOKEN, [MD5], 'TOKEN_LOGIN_NOT_OFFERED'],
   ['a token is asked for twice', TOKEN, [CLEARTEXT, CLEARTEXT], 'violation'],
   ['a password is asked for by MD5, unnamed', password(), [MD5], 'PASSWORD_LOGIN_NOT_OFFERED'],
   ['a password is asked for in the clear, unnamed', password(), [CLEARTEXT], 'PASSWORD_LOGIN_NOT_OFFERED'],
@@ -64,7 +64,7 @@ const REFUSED: readonly (readonly [
     [CLEARTEXT],
     'PASSWORD_LOGIN_NOT_OFFERED',
   ],
-  ['the server does not prove itself in SCRAM', password(), [SASL, CONTINUE, OK], 'violation'],
+  ['A-08 the server does not prove itself in SCRAM', password(), [SASL, CONTINUE, OK], 'violation'],
   ['the server skips SCRAM after its first message', password(), [SASL, OK], 'violation'],
   ['SCRAM turns into a cleartext request', password('PASSWORD'), [SASL, CLEARTEXT], 'violation'],
   [
@@ -74,8 +74,8 @@ const REFUSED: readonly (readonly [
     'PASSWORD_LOGIN_NOT_OFFERED',
   ],
   ['MD5 comes without its salt', password('MD5'), [request(5)], 'PASSWORD_LOGIN_NOT_OFFERED'],
-  ['Kerberos is asked for', password(), [request(7)], 'PASSWORD_LOGIN_NOT_OFFERED'],
-  ['something unknown is asked for', password(), [request(77)], 'violation'],
+  ['A-06 Kerberos is asked for', password(), [request(7)], 'PASSWORD_LOGIN_NOT_OFFERED'],
+  ['A-06 something unknown is asked for', password(), [request(77)], 'violation'],
 ];
 
 describe('the dialogue of a login', () => {

@@ -14,7 +14,7 @@ describe('AuthScheme=Password', function () {
   const logins = () => use.sandbox.control.logins();
 
   for (const kind of ['scram', 'scram-plus'] as const) {
-    it(`A-06 logs in by ${kind}, without a token`, async () => {
+    it(`logs in by ${kind}, without a token`, async () => {
       use.sandbox.control.setAuthentication(kind);
       expect((await select()).rows).to.deep.equal([{ me: use.sandbox.passwordRole.user }]);
       expect(use.sandbox.control.requests()).to.deep.equal([]);
@@ -31,7 +31,7 @@ describe('AuthScheme=Password', function () {
     ['md5', 'MD5'],
     ['cleartext', 'PASSWORD'],
   ] as const) {
-    it(`A-06 gives the password to a server that asks for ${kind} only when RequireAuth=${method} says so`, async () => {
+    it(`gives the password to a server that asks for ${kind} only when RequireAuth=${method} says so`, async () => {
       use.sandbox.control.setAuthentication(kind);
       await failure(select(), CREDENTIALS, 'PASSWORD_LOGIN_NOT_OFFERED');
       expect(logins().some(({ passwordReceived }) => passwordReceived)).to.equal(false);
@@ -50,7 +50,7 @@ describe('AuthScheme=Password', function () {
   });
 
   for (const kind of ['trust', 'gss', 'sspi'] as const) {
-    it(`A-04 refuses a server that answers with ${kind}`, async () => {
+    it(`A-05 A-06 refuses a server that answers with ${kind}`, async () => {
       use.sandbox.control.setAuthentication(kind);
       await failure(select(), CREDENTIALS, 'PASSWORD_LOGIN_NOT_OFFERED');
     });
