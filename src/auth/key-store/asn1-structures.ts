@@ -27,7 +27,7 @@ export function parse<T>(bytes: ArrayBuffer | Uint8Array, Structure: new () => T
   try {
     return AsnParser.parse(bytes, Structure, { berOptions: LIMITS });
   } catch (error) {
-    throw unreadable('its ASN.1 structure is damaged', error);
+    throw unreadable('its ASN.1 structure is damaged or too large', error);
   }
 }
 

@@ -81,7 +81,7 @@ async function load(
   const { type = 'AUTO', readFile = readStoreFile, now = () => systemClock.wallMs(), subject } = options;
   const contents = await contentsOf(store, type, readFile);
   const held = await readContents(contents, options, budget);
-  const choice = select(held, { subject, now: now() });
+  const choice = await select(held, { subject, now: now() }, budget);
   await proveKey(choice.pair.privateKey, choice.pair.certificate);
   return entryOf(choice, held, budget);
 }

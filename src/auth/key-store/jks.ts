@@ -30,7 +30,7 @@ export async function read(
   const storePassword = passwords.store?.reveal() ?? '';
   const body = checkedBody(contents, storePassword);
   if (!body) throw storePassword === '' ? passwordMissing() : passwordWrong();
-  const entries = readEntries(new JavaDataReader(body));
+  const entries = await readEntries(new JavaDataReader(body), budget);
   return openKeys(entries, passwords.key?.reveal() ?? storePassword, budget);
 }
 
@@ -60,7 +60,7 @@ interface JavaEntry {
 
 const TAG = { key: 1, certificate: 2, secretKey: 3 } as const;
 
-function readEntries(data: JavaDataReader): JavaEntry[] {
+async function readEntries(data: JavaDataReader, budget: WorkBudget): Promise<JavaEntry[]> {
   data.skip(4); // the magic number
   const version = data.readInt();
   if (version !== 1 && version !== 2) throw unreadable(`its version is ${version}, and 1 or 2 is known`);
@@ -72,6 +72,7 @@ function readEntries(data: JavaDataReader): JavaEntry[] {
     keys += entry.encryptedKey ? 1 : 0;
     certificates += entry.chain.length;
     checkCounts(keys, certificates);
+    await budget.giveWay();
     byAlias.set(entry.alias, entry);
   }
   return [...byAlias.values()];

@@ -7,25 +7,35 @@ import {
   type StoreContents,
   type StoredCertificate,
   type StoredKey,
+  type StorePasswords,
 } from './store-contents.js';
 import { unreadable } from './store-errors.js';
 import { decodeBase64, decodeText } from './text.js';
+import type { WorkBudget } from './work-budget.js';
 
 /**
  * Keys and certificates of a JSON Web Key or a JWK Set (RFC 7517 sections 4 and 5), plain JSON.
  * Certificates stand in `x5c`; `x5t` and `x5t#S256`, where given, must be those of the first one.
- * `kid` is the alias. Symmetric keys are passed over.
+ * `kid` is the alias. Symmetric keys are passed over. At most 256 kB.
  *
  * @throws ConnectorError CERTIFICATE_UNREADABLE, CERTIFICATE_TYPE_UNSUPPORTED
  */
-export async function read(contents: Buffer): Promise<StoreContents> {
+export async function read(
+  contents: Buffer,
+  _passwords: StorePasswords,
+  budget: WorkBudget,
+): Promise<StoreContents> {
+  if (contents.length > MAX_JSON_BYTES) throw unreadable('its JSON is larger than 256 kB');
   const members = keysIn(parseJson(contents)).filter(({ kty }) => kty !== 'oct');
   checkCounts(members.length, 0);
-  const keys = members.flatMap(readKey);
-  const certificates = members.flatMap(readChain);
+  const keys = (await budget.map(members, readKey)).flat();
+  const certificates = (await budget.map(members, readChain)).flat();
   checkCounts(keys.length, certificates.length);
   return { keys, certificates };
 }
+
+// Parsing holds the event loop up; 32 large keys with their chains take less.
+const MAX_JSON_BYTES = 262_144;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 

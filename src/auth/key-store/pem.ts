@@ -5,7 +5,6 @@ import {
   readCertificate,
   type StoreContents,
   type StoredCertificate,
-  type StoredKey,
   type StorePasswords,
 } from './store-contents.js';
 import { algorithmUnsupported, passwordWrong, unreadable } from './store-errors.js';
@@ -29,13 +28,13 @@ export async function read(
   const keyBlocks = blocks.filter(({ label }) => label.endsWith('PRIVATE KEY'));
   checkCounts(keyBlocks.length, certificateBlocks.length + chainBlocks.length);
   const password = (passwords.key ?? passwords.store)?.reveal() ?? '';
-  const keys: StoredKey[] = [];
-  for (const block of keyBlocks) keys.push({ privateKey: await readKey(block, password, budget) });
-  const certificates = certificateBlocks.map(readCertificateBlock);
+  const keys = await budget.map(keyBlocks, async (block) => ({
+    privateKey: await readKey(block, password, budget),
+  }));
+  const certificates = await budget.map(certificateBlocks, readCertificateBlock);
   for (const { bytes } of chainBlocks) {
-    certificates.push(
-      ...(await import('./p7b.js')).certificatesOf(bytes).map((certificate) => ({ certificate })),
-    );
+    const { read: readChain } = await import('./p7b.js');
+    certificates.push(...(await readChain(bytes, passwords, budget)).certificates);
     checkCounts(0, certificates.length);
   }
   return { keys, certificates };

@@ -5,7 +5,7 @@ import { bounded, bytesOf, parse, Pbkdf2Parameters, Pbmac1Parameters, present } 
 import { deriveKey, hashOfHmac, ID_PBKDF2 } from './key-derivation.js';
 import type { PasswordForm } from './password-forms.js';
 import { derivePkcs12, type HashName, PURPOSE } from './pkcs12-kdf.js';
-import { algorithmUnsupported, passwordWrong } from './store-errors.js';
+import { algorithmUnsupported, passwordWrong, unreadable } from './store-errors.js';
 import { MAX_ITERATIONS, type WorkBudget } from './work-budget.js';
 
 /** True where a store has a MAC; the library gives an empty one where there is none. */
@@ -65,8 +65,8 @@ const MAC_HASHES: ReadonlyMap<string, HashName> = new Map([
   ['2.16.840.1.101.3.4.2.6', 'sha512-256'],
 ]);
 
-// RFC 9579 section 4 takes PBKDF2 only, and wants its key length stated; whose key is shorter than
-// 20 bytes could be opened without the password.
+// RFC 9579 takes PBKDF2 only, wants the length of its key stated, and advises against keys shorter
+// than 20 bytes: a key of one byte would let one forgery in 256 pass without the password.
 const MIN_KEY_BYTES = 20;
 const MAX_KEY_BYTES = 64;
 
@@ -81,6 +81,7 @@ async function pbmac1Key(
     throw algorithmUnsupported(`PBMAC1 with ${nameOf(keyDerivationFunc.algorithm)}`);
   }
   const { keyLength } = parse(present(keyDerivationFunc.parameters), Pbkdf2Parameters);
-  const keyBytes = bounded(keyLength ?? 0, { min: MIN_KEY_BYTES, max: MAX_KEY_BYTES }, 'MAC key length');
+  if (keyLength === undefined) throw unreadable('its PBMAC1 does not state how long its key is');
+  const keyBytes = bounded(keyLength, { min: MIN_KEY_BYTES, max: MAX_KEY_BYTES }, 'MAC key length');
   return { hash, key: await deriveKey(keyDerivationFunc, { password: utf8, keyBytes, budget }) };
 }

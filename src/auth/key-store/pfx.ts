@@ -121,9 +121,9 @@ async function readBags(
   const keyBags = bags.filter(({ bagId }) => bagId === id_keyBag || bagId === id_pkcs8ShroudedKeyBag);
   const certificateBags = bags.filter(({ bagId }) => bagId === id_certBag);
   checkCounts(keyBags.length, certificateBags.length);
-  const keys: StoredKey[] = [];
-  for (const bag of keyBags) keys.push(await readKeyBag(bag, keyPasswords, budget));
-  return { keys, certificates: certificateBags.flatMap(readCertificateBag) };
+  const keys = await budget.map(keyBags, (bag) => readKeyBag(bag, keyPasswords, budget));
+  const certificates = (await budget.map(certificateBags, readCertificateBag)).flat();
+  return { keys, certificates };
 }
 
 async function readKeyBag(

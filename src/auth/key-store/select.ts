@@ -34,9 +34,14 @@ export interface Choice {
  *   CERTIFICATE_SUBJECT_NOT_FOUND, CERTIFICATE_PASSWORD_WRONG where only a locked key matches, and
  *   what {@link problemOf} says when no pair can be used
  */
-export function select(contents: StoreContents, { subject, now }: Selection): Choice {
+export async function select(
+  contents: StoreContents,
+  { subject, now }: Selection,
+  budget: WorkBudget,
+): Promise<Choice> {
   const { locked = [] } = contents;
-  const matching = matchesOf<KeyPair | StoredCertificate>([...pairUp(contents), ...locked], subject);
+  const entries = [...(await pairUp(contents, budget)), ...locked];
+  const matching = await matchesOf<KeyPair | StoredCertificate>(entries, subject, budget);
   const pairs = matching.filter((match) => 'privateKey' in match);
   if (pairs.length === 0) throw passwordWrong();
   const byEnd = pairs.toSorted((a, b) => validUntil(b.certificate) - validUntil(a.certificate));
@@ -55,7 +60,7 @@ function notesOn({ certificate }: KeyPair, pairs: number, locked: number, now: n
   const end = validUntil(certificate);
   return [
     pairs > 1 &&
-      `${pairs} key pairs match OAuthJWTCertSubject; of those valid now, the one valid longest is used: ${name}, SHA-256 thumbprint ${thumbprint}`,
+      `${pairs} key pairs match OAuthJWTCertSubject; of the usable ones, the one valid longest is used: ${name}, SHA-256 thumbprint ${thumbprint}`,
     locked > 0 &&
       `${locked} more matching ${locked === 1 ? 'entry has a key' : 'entries have keys'} that the given password does not open`,
     end - now < SOON_DAYS * DAY_MS &&
@@ -104,14 +109,15 @@ function isSignedBy(issued: X509Certificate, issuer: X509Certificate): boolean {
   }
 }
 
-function pairUp({ keys, certificates }: StoreContents): KeyPair[] {
+async function pairUp({ keys, certificates }: StoreContents, budget: WorkBudget): Promise<KeyPair[]> {
   if (keys.length === 0) throw new ConnectorError('CERTIFICATE_KEY_MISSING', {});
   if (certificates.length === 0) throw new ConnectorError('CERTIFICATE_MISSING', {});
   const keyByPublicHalf = new Map(keys.map((key) => [publicHalf(createPublicKey(key.privateKey)), key]));
-  const pairs = certificates.flatMap((stored) => {
+  const found = await budget.map(certificates, (stored) => {
     const key = keyByPublicHalf.get(publicHalfOf(stored.certificate));
     return key ? [pairOf(key, stored)] : [];
   });
+  const pairs = found.flat();
   if (pairs.length === 0) throw new ConnectorError('CERTIFICATE_KEY_MISMATCH', {});
   // A certificate may stand in a store more than once.
   return [...new Map(pairs.map((pair) => [pair.certificate.fingerprint256, pair])).values()];
@@ -139,10 +145,14 @@ interface Named {
   readonly alias?: string | undefined;
 }
 
-function matchesOf<T extends Named>(entries: readonly T[], subject = '*'): readonly T[] {
+async function matchesOf<T extends Named>(
+  entries: readonly T[],
+  subject = '*',
+  budget: WorkBudget,
+): Promise<readonly T[]> {
   const wanted = subject.trim();
   if (wanted === '' || wanted === '*') return entries;
-  const matches = entries.map(({ certificate }) => matchSubject(certificate, wanted));
+  const matches = await budget.map(entries, ({ certificate }) => matchSubject(certificate, wanted));
   for (const level of Object.values(MATCH)) {
     const found = entries.filter((_, index) => matches[index] === level);
     if (found.length > 0) return found;
