@@ -94,11 +94,9 @@ async function openJceks(
   }
 }
 
-// Equal halves would give equal keys. The first one is then changed, by a swap that Java got wrong
-// once (com.sun.crypto.provider.PBES1Core) and keeps, since stores depend on it.
+// Equal halves would give equal keys, so the first is then reversed (com.sun.crypto.provider.PBES1Core).
 function saltHalves(salt: Buffer): [Buffer, Buffer] {
   if (salt.length !== SALT_BYTES) throw unreadable('the salt of a private key has a wrong length');
-  const [a = 0, b = 0, , d = 0] = salt;
   const [first, second] = [salt.subarray(0, 4), salt.subarray(4)];
-  return first.equals(second) ? [Buffer.from([d, a, b, d]), second] : [first, second];
+  return [first.equals(second) ? Buffer.from(first).reverse() : first, second];
 }

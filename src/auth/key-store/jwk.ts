@@ -90,7 +90,7 @@ function readChain(jwk: JsonObject): StoredCertificate[] {
   const { x5c = [] } = jwk;
   if (!Array.isArray(x5c)) throw unreadable('x5c is not a list');
   checkCounts(0, x5c.length);
-  const chain = x5c.map((entry: unknown) => readCertificate(() => new X509Certificate(derOf(entry))));
+  const chain = x5c.map(derOf).map((der) => readCertificate(() => new X509Certificate(der)));
   if (chain[0]) checkThumbprints(jwk, chain[0]);
   return chain.map((certificate) => ({ certificate }));
 }

@@ -32,11 +32,12 @@ export async function read(
     privateKey: await readKey(block, password, budget),
   }));
   const certificates = await budget.map(certificateBlocks, readCertificateBlock);
-  for (const { bytes } of chainBlocks) {
+  const chains = await budget.map(chainBlocks, async ({ bytes }) => {
     const { read: readChain } = await import('./p7b.js');
-    certificates.push(...(await readChain(bytes, passwords, budget)).certificates);
-    checkCounts(0, certificates.length);
-  }
+    return (await readChain(bytes, passwords, budget)).certificates;
+  });
+  certificates.push(...chains.flat());
+  checkCounts(keys.length, certificates.length);
   return { keys, certificates };
 }
 

@@ -78,9 +78,11 @@ interface OpenedSafes {
 async function openSafes(content: Buffer, form: PasswordForm, budget: WorkBudget): Promise<OpenedSafes> {
   const safes = [...parse(content, AuthenticatedSafe)];
   if (safes.length > MAX_SAFES) throw unreadable(`it has more than ${MAX_SAFES} parts`);
-  const bags: SafeBag[] = [];
-  for (const safe of safes) bags.push(...flatten(await openSafe(safe, form, budget)));
-  return { bags, encrypted: safes.some(({ contentType }) => contentType === id_encryptedData) };
+  const opened = await budget.map(safes, async (safe) => flatten(await openSafe(safe, form, budget)));
+  return {
+    bags: opened.flat(),
+    encrypted: safes.some(({ contentType }) => contentType === id_encryptedData),
+  };
 }
 
 async function openSafe(

@@ -7,8 +7,6 @@ export const MAX_ITERATIONS = 10_000_000;
 
 // Some 2 ms of work.
 const ITERATIONS_PER_TURN = 2_000;
-// Parsing a certificate or a key takes about 0.1 ms, signing with it longer.
-const ITEMS_PER_TURN = 16;
 
 /**
  * What reading one store may still cost. Everything that derives keys takes its iterations from
@@ -56,12 +54,12 @@ export class WorkBudget {
     return value;
   }
 
-  /** What `convert` gives for each of `items`, likewise in turns. @throws the reason of the signal */
+  /** What `convert` gives for each of `items`, one at a turn. @throws the reason of the signal */
   async map<T, U>(items: readonly T[], convert: (item: T) => U | Promise<U>): Promise<U[]> {
     const converted: U[] = [];
     for (const item of items) {
       converted.push(await convert(item));
-      if (converted.length % ITEMS_PER_TURN === 0) await this.giveWay();
+      await this.giveWay();
     }
     return converted;
   }

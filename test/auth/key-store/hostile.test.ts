@@ -12,7 +12,7 @@ import {
 import { loadKeyStore } from '#src/auth/key-store/index.js';
 import { isConnectorError } from '#src/errors.js';
 import { certificateBag, keyBag, pfxOf, withMac } from './pfx-writer.js';
-import { failureOf, fixture, PASSWORD, service } from './stores.js';
+import { failureOf, fixture, longestStall, PASSWORD, service } from './stores.js';
 
 const password = PASSWORD;
 const keyDer = service.key.export({ type: 'pkcs8', format: 'der' });
@@ -49,24 +49,6 @@ function flipped(store: Buffer, bit: number): Buffer {
 // A prime step meets every part of the store and every bit of a byte.
 function bitsOf(store: Buffer, step: number): number[] {
   return Array.from({ length: Math.floor((store.length * 8) / step) }, (_, index) => index * step);
-}
-
-/** The longest time in milliseconds that the event loop stood still during `work`. */
-async function longestStall(work: () => Promise<unknown>): Promise<number> {
-  let longest = 0;
-  let last = performance.now();
-  let running = true;
-  const look = () => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last);
-    last = now;
-    if (running) setImmediate(look);
-  };
-  setImmediate(look);
-  await work();
-  running = false;
-  look();
-  return longest;
 }
 
 describe('key store: damage', function () {

@@ -40,3 +40,21 @@ export async function failureOf(loading: Promise<unknown>, code: ErrorCode): Pro
   });
   return error;
 }
+
+/** The longest time in milliseconds that the event loop stood still during `work`. */
+export async function longestStall(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0;
+  let last = performance.now();
+  let running = true;
+  const look = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    if (running) setImmediate(look);
+  };
+  setImmediate(look);
+  await work();
+  running = false;
+  look();
+  return longest;
+}
