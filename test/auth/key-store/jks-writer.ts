@@ -1,10 +1,10 @@
 /** Java key stores that keytool does not write: with whatever entries, numbers and lengths. */
 import { createHash, randomBytes } from 'node:crypto';
-import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
+import { AsnConvert } from '@peculiar/asn1-schema';
 import { EncryptedPrivateKeyInfo } from '@peculiar/asn1-pkcs8';
 import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
 
-export const MAGIC = { jks: 0xfeedfeed, jceks: 0xcececece } as const;
+export const MAGIC: Readonly<Record<'jks' | 'jceks', number>> = { jks: 0xfeedfeed, jceks: 0xcececece };
 
 export function int(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -39,7 +39,7 @@ export function keyEntry(alias: string | Buffer, encryptedKey: Buffer, chain: re
 export function javaStore(
   entries: readonly Buffer[],
   password: string,
-  { magic = MAGIC.jks as number, version = 2, count = entries.length } = {},
+  { magic = MAGIC.jks, version = 2, count = entries.length } = {},
 ): Buffer {
   const body = Buffer.concat([int(magic), int(version), int(count), ...entries]);
   return Buffer.concat([body, digestOf(body, password)]);
@@ -75,8 +75,8 @@ export function encryptedKeyInfo(algorithm: string, ciphertext: Buffer, paramete
       algorithm,
       parameters: parameters ? AsnConvert.serialize(parameters) : null,
     }),
-    encryptedData: new OctetString(Uint8Array.from(ciphertext).buffer),
   });
+  info.encryptedData.buffer = Uint8Array.from(ciphertext).buffer;
   return Buffer.from(AsnConvert.serialize(info));
 }
 
