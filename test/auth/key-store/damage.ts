@@ -47,8 +47,8 @@ export function damageCount({ contents }: WholeStore): number {
   return contents.length * 9;
 }
 
-/** `store` with the damage of that number: first the flips, then the truncations. */
-export function damaged({ contents }: WholeStore, number: number): Buffer {
+// First the flips, then the truncations.
+function damaged({ contents }: WholeStore, number: number): Buffer {
   const flips = contents.length * 8;
   if (number >= flips) return contents.subarray(0, number - flips);
   const copy = Buffer.from(contents);
@@ -57,15 +57,20 @@ export function damaged({ contents }: WholeStore, number: number): Buffer {
 }
 
 /**
- * What comes of loading `contents`: 'opened' where the key is the right one, else the code of the error.
+ * What comes of loading `store` with the damage of that number: 'opened' where the key is the right
+ * one, else the code of the error.
  *
- * @throws whatever else happens: an error that is none of ours, or of another type, or a wrong key
+ * @throws whatever else happens: an error that is none of ours or of another type, a wrong key, a
+ *   store that opens though more than white space was cut off
  */
-export async function fateOf(contents: Buffer, password: string | undefined): Promise<string> {
+export async function fateOf(store: WholeStore, number: number): Promise<string> {
+  const contents = damaged(store, number);
   try {
-    const { privateKey, certificate } = await loadKeyStore(contents, { password });
+    const { privateKey, certificate } = await loadKeyStore(contents, { password: store.password });
     if (!certificate.publicKey.equals(service.certificate.publicKey)) throw new Error('a wrong certificate');
     if (!signsAsBefore(privateKey)) throw new Error('a wrong key');
+    const cutOff = store.contents.subarray(contents.length).toString('latin1');
+    if (cutOff.trim() !== '') throw new Error('opened though cut off');
     return 'opened';
   } catch (error) {
     if (isConnectorError(error) && error.type === 'POSTGRESQL:SETTINGS') return error.code;

@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { damageCount, damaged, fateOf, WHOLE_STORES, type WholeStore } from './damage.js';
+import { damageCount, fateOf, WHOLE_STORES, type WholeStore } from './damage.js';
 import { longestStall } from './stores.js';
 
 const MAX_MS = 5_000;
@@ -33,11 +33,10 @@ async function damageAll(store: WholeStore, { first, step }: Share): Promise<Out
 }
 
 async function damageOnce(store: WholeStore, number: number, outcome: Outcome): Promise<void> {
-  const contents = damaged(store, number);
   const where = `${store.name}, damage ${number}`;
   try {
     const { ms, stallMs } = await measured(async () => {
-      const fate = await fateOf(contents, store.password);
+      const fate = await fateOf(store, number);
       outcome.fates[fate] = (outcome.fates[fate] ?? 0) + 1;
     });
     outcome.longestMs = Math.max(outcome.longestMs, ms);

@@ -4,9 +4,14 @@ import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { expect } from 'chai';
-import { FORMATS } from '#src/auth/key-store/formats.js';
+import { FORMATS, recognise } from '#src/auth/key-store/formats.js';
 import { type KeyStoreType, loadKeyStore } from '#src/auth/key-store/index.js';
+import type { StorePasswords } from '#src/auth/key-store/store-contents.js';
+import { WorkBudget } from '#src/auth/key-store/work-budget.js';
+import { Secret } from '#src/settings/secret.js';
 import { SUPPORTED_TYPES, UNSUPPORTED_TYPES } from '#src/settings/key-store-types.js';
+import { resealed } from './jks-writer.js';
+import { withMac, withPbmac1 } from './pfx-writer.js';
 import { failureOf, fixture, fixturePath, PASSWORD, service } from './stores.js';
 
 const password = PASSWORD;
@@ -154,6 +159,44 @@ describe('key store: where it comes from', () => {
       'CERTIFICATE_UNREADABLE',
     );
     await failureOf(loadKeyStore('path', { readFile: async () => large }), 'CERTIFICATE_UNREADABLE');
+  });
+});
+
+describe('key store: equal effort', () => {
+  async function effortOf(contents: Buffer, passwords: StorePasswords): Promise<number> {
+    const budget = new WorkBudget();
+    const { read } = await recognise(contents)!.load();
+    await failureOf(read(contents, passwords, budget), 'CERTIFICATE_PASSWORD_WRONG');
+    return budget.spent;
+  }
+
+  const right = { store: new Secret(password) };
+  const wrong = { store: new Secret('wrong') };
+  const stores: Record<string, Buffer> = {
+    'PKCS#12': fixture('aes256.pfx'),
+    'PKCS#12 with PBMAC1': withPbmac1(fixture('mac-sha256.pfx'), password, {}),
+  };
+  for (const [name, store] of Object.entries(stores)) {
+    it(`K-07 X-13 ${name}: a wrong password and damage cost the same derivations`, async () => {
+      const damagedMac = withMac(store, ({ mac }) => {
+        new Uint8Array(mac.digest.buffer)[0]! ^= 1;
+      });
+      const damagedContent = Buffer.from(store);
+      damagedContent[store.length >> 1]! ^= 1;
+      const effort = await effortOf(store, wrong);
+      expect(effort).to.be.above(0);
+      expect(await effortOf(damagedMac, right)).to.equal(effort);
+      expect(await effortOf(damagedContent, right)).to.equal(effort);
+    });
+  }
+
+  it('K-07 X-13 JCEKS: a wrong key password and a damaged key cost the same derivations', async () => {
+    const store = fixture('service.jceks');
+    const damagedKey = Buffer.from(store);
+    damagedKey[90]! ^= 1;
+    const effort = await effortOf(store, { ...right, key: new Secret('wrong') });
+    expect(effort).to.equal(20_000);
+    expect(await effortOf(resealed(damagedKey, password), right)).to.equal(effort);
   });
 });
 
