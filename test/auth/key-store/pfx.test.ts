@@ -1,7 +1,10 @@
-import { X509Certificate } from 'node:crypto';
+import { createHmac, X509Certificate } from 'node:crypto';
+import { PFX } from '@peculiar/asn1-pfx';
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import { expect } from 'chai';
 import forge from 'node-forge';
 import { loadKeyStore, thumbprintForJwt } from '#src/auth/key-store/index.js';
+import { derivePkcs12, PURPOSE } from '#src/auth/key-store/pkcs12-kdf.js';
 import { rc2Cipher } from '#src/auth/key-store/block-ciphers.js';
 import { WorkBudget } from '#src/auth/key-store/work-budget.js';
 import { Secret } from '#src/settings/secret.js';
@@ -209,6 +212,29 @@ describe('key store: PKCS#12', () => {
       loadKeyStore(fixture('empty-password.pfx'), { password: 'x' }),
       'CERTIFICATE_PASSWORD_WRONG',
     );
+  });
+
+  it('K-06 opens a store whose empty password was no bytes at all', async () => {
+    const store = fixture('unencrypted.pfx');
+    const content = AsnConvert.parse(AsnConvert.parse(store, PFX).authSafe.content, OctetString).buffer;
+    const iterations = 2;
+    const salt = Buffer.from('saltsalt');
+    const given = {
+      hash: 'sha256',
+      password: Buffer.alloc(0),
+      salt,
+      iterations,
+      purpose: PURPOSE.mac,
+    } as const;
+    const key = await derivePkcs12({ ...given, length: 32 }, new WorkBudget());
+    const digest = createHmac('sha256', key).update(Buffer.from(content)).digest();
+    const resealed = withMac(store, (mac) => {
+      mac.mac.digest.buffer = Uint8Array.from(digest).buffer;
+      mac.macSalt.buffer = Uint8Array.from(salt).buffer;
+      mac.iterations = iterations;
+    });
+    await expectService(resealed);
+    await failureOf(loadKeyStore(resealed, { password: 'x' }), 'CERTIFICATE_PASSWORD_WRONG');
   });
 
   it('K-07 says the same of a wrong password and of a damaged MAC', async () => {
