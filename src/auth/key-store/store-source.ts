@@ -95,11 +95,11 @@ function recogniseContents(bytes: Buffer): RecognisedContents | undefined {
 
 function refuse(bytes: Buffer): never {
   for (const form of formsOf(bytes)) {
+    if (isCertificate(form)) throw new ConnectorError('CERTIFICATE_KEY_MISSING', {});
     const problem = unsupportedContents(form);
     if (problem !== undefined) {
       throw new ConnectorError('CERTIFICATE_TYPE_UNSUPPORTED', { problem: `it is ${problem}` });
     }
-    if (isCertificate(form)) throw new ConnectorError('CERTIFICATE_KEY_MISSING', {});
   }
   throw unreadable('it is none of PKCS#12, PEM, JKS, JCEKS, PKCS#7 and JWK, nor base64 of one');
 }

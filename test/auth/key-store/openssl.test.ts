@@ -76,7 +76,8 @@ const BARE: readonly Output[] = [
   [['req', '-new', '-key', 'key.pem', '-subj', '/CN=a', '-outform', 'DER'], 'CERTIFICATE_TYPE_UNSUPPORTED'],
   [['req', '-new', '-key', 'key.pem', '-subj', '/CN=a'], 'CERTIFICATE_KEY_MISSING'],
   [['crl2pkcs7', '-nocrl', '-certfile', 'certificate.pem', '-outform', 'DER'], 'CERTIFICATE_KEY_MISSING'],
-  [['rsa', '-in', 'key.pem', '-outform', 'MSBLOB'], 'CERTIFICATE_UNREADABLE'],
+  [['rsa', '-in', 'key.pem', '-outform', 'MSBLOB'], 'CERTIFICATE_TYPE_UNSUPPORTED'],
+  [['rsa', '-in', 'key.pem', '-RSAPublicKey_out', '-outform', 'DER'], 'CERTIFICATE_TYPE_UNSUPPORTED'],
   [['rsa', '-in', 'key.pem', '-RSAPublicKey_out'], 'CERTIFICATE_KEY_MISSING'],
 ];
 

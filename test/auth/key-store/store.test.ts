@@ -115,6 +115,12 @@ describe('key store: where it comes from', () => {
       service.key.export({ type: 'pkcs8', format: 'der', cipher: 'aes-256-cbc', passphrase: 'x' }),
       'openssl pkey',
     ],
+    'a PVK key': [Buffer.from(`b0b5f11e`, 'hex').reverse(), 'Microsoft key blob'],
+    'a list of revoked certificates': [
+      Buffer.from(`30818030700201013000${'00'.repeat(120)}`, 'hex'),
+      'revoked',
+    ],
+    'an encrypted message': [Buffer.from(`308006092a864886f70d010703${'00'.repeat(120)}`, 'hex'), 'CMS'],
     'a bare public key': [publicKey.export({ type: 'spki', format: 'der' }), 'public key'],
   };
   for (const [name, [contents, word]] of Object.entries(unsupported)) {
