@@ -7,6 +7,16 @@ export class JavaDataReader {
     this.#bytes = bytes;
   }
 
+  /** A number of one byte, from 0. */
+  readByte(): number {
+    return this.#take(1).readUInt8();
+  }
+
+  /** A number of two bytes, from 0. */
+  readShort(): number {
+    return this.#take(2).readUInt16BE();
+  }
+
   /** A signed number of four bytes. */
   readInt(): number {
     return this.#take(4).readInt32BE();
@@ -19,7 +29,7 @@ export class JavaDataReader {
 
   /** Text as `writeUTF` writes it. */
   readText(): string {
-    return decodeModifiedUtf8(this.#take(this.#take(2).readUInt16BE()));
+    return decodeModifiedUtf8(this.#take(this.readShort()));
   }
 
   skip(length: number): void {

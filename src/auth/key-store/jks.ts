@@ -1,6 +1,7 @@
 import { hash, type KeyObject, timingSafeEqual, X509Certificate } from 'node:crypto';
 import { JavaDataReader } from './java-data.js';
 import { unprotect } from './java-key-protection.js';
+import { skipSerializedObject } from './java-serialization.js';
 import {
   checkCounts,
   readCertificate,
@@ -13,7 +14,8 @@ import { isPasswordWrong, passwordMissing, passwordWrong, unreadable } from './s
 import type { WorkBudget } from './work-budget.js';
 
 /**
- * Key pairs and trusted certificates of a Java key store: JKS and JCEKS, as keytool writes them
+ * Key pairs and trusted certificates of a Java key store: JKS and JCEKS, as keytool writes them;
+ * secret keys are passed over
  * (sources: sun.security.provider.JavaKeyStore, com.sun.crypto.provider.JceKeyStore). The integrity
  * of the store is always checked, so it needs its password (a store of the empty one none). Keys
  * whose password is another than the one given are left locked, as long as one opens. Of entries
@@ -49,7 +51,7 @@ function utf16(password: string): Buffer {
   return Buffer.from(password, 'utf16le').swap16();
 }
 
-/** An entry: a key pair where it has a key, else a trusted certificate. */
+/** An entry: a key pair where it has a key, a trusted certificate where it has that alone, else a secret key. */
 interface JavaEntry {
   readonly alias: string;
   /** EncryptedPrivateKeyInfo. */
@@ -58,6 +60,7 @@ interface JavaEntry {
   readonly chain: readonly X509Certificate[];
 }
 
+const MAX_ENTRIES = 1_000;
 const TAG = { key: 1, certificate: 2, secretKey: 3 } as const;
 
 async function readEntries(data: JavaDataReader, budget: WorkBudget): Promise<JavaEntry[]> {
@@ -67,6 +70,7 @@ async function readEntries(data: JavaDataReader, budget: WorkBudget): Promise<Ja
   const count = data.readInt();
   const byAlias = new Map<string, JavaEntry>();
   let [keys, certificates] = [0, 0];
+  if (count > MAX_ENTRIES) throw unreadable(`it holds more than ${MAX_ENTRIES} entries`);
   for (let index = 0; index < count; index++) {
     const entry = readEntry(data, version);
     keys += entry.encryptedKey ? 1 : 0;
@@ -83,7 +87,10 @@ function readEntry(data: JavaDataReader, version: number): JavaEntry {
   const alias = data.readText();
   data.skip(8); // when it was made
   if (tag === TAG.certificate) return { alias, chain: [readChainLink(data, version)] };
-  if (tag === TAG.secretKey) throw secretKeyMet(alias);
+  if (tag === TAG.secretKey) {
+    skipSerializedObject(data);
+    return { alias, chain: [] };
+  }
   if (tag !== TAG.key) throw unreadable(`an entry of the unknown kind ${tag} stands in it`);
   const encryptedKey = data.readBytes();
   const chainLength = data.readInt();
@@ -93,14 +100,6 @@ function readEntry(data: JavaDataReader, version: number): JavaEntry {
     encryptedKey,
     chain: Array.from({ length: chainLength }, () => readChainLink(data, version)),
   };
-}
-
-// A secret key is a serialized object of Java that does not say where it ends.
-function secretKeyMet(alias: string): Error {
-  return unreadable(
-    `it holds the secret key ${JSON.stringify(alias.slice(0, 100))}, which only Java can read past; ` +
-      'copy the key pair with "keytool -importkeystore -srcalias name -deststoretype PKCS12" and use PFXFILE',
-  );
 }
 
 function readChainLink(data: JavaDataReader, version: number): X509Certificate {

@@ -35,10 +35,11 @@ async function damageAll(store: WholeStore, { first, step }: Share): Promise<Out
 async function damageOnce(store: WholeStore, number: number, outcome: Outcome): Promise<void> {
   const where = `${store.name}, damage ${number}`;
   try {
+    let fate = '';
     const { ms, stallMs } = await measured(async () => {
-      const fate = await fateOf(store, number);
-      outcome.fates[fate] = (outcome.fates[fate] ?? 0) + 1;
+      fate = await fateOf(store, number);
     });
+    outcome.fates[fate] = (outcome.fates[fate] ?? 0) + 1;
     outcome.longestMs = Math.max(outcome.longestMs, ms);
     outcome.longestStallMs = Math.max(outcome.longestStallMs, stallMs);
     if (ms > MAX_MS) outcome.faults.push(`${where}: ${ms.toFixed(0)} ms`);

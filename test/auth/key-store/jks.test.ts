@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { isConnectorError } from '#src/errors.js';
 import { Pkcs12PbeParameters } from '#src/auth/key-store/asn1-structures.js';
 import { type KeyStoreOptions, loadKeyStore } from '#src/auth/key-store/index.js';
 import {
@@ -130,10 +131,32 @@ describe('key store: JKS and JCEKS', () => {
     await failureOf(loadKeyStore(store, { password: 'x' }), 'CERTIFICATE_MISSING');
   });
 
-  it('K-20 names the secret key that hides the rest of a JCEKS, and what to do', async () => {
-    const loading = loadKeyStore(fixture('secret-key.jceks'), { password: PASSWORD });
-    const { message } = await failureOf(loading, 'CERTIFICATE_UNREADABLE');
-    expect(message).to.contain('the secret key "secret"').and.to.contain('keytool -importkeystore');
+  async function fateOf(loading: Promise<unknown>): Promise<string> {
+    const error: unknown = await loading.then(
+      () => expect.fail('opened'),
+      (thrown: unknown) => thrown,
+    );
+    if (!isConnectorError(error)) throw error;
+    return error.code;
+  }
+
+  it('K-20 reads past the secret keys of a JCEKS', async () => {
+    await expectService(fixture('mixed.jceks'), { password: PASSWORD });
+    const alone = loadKeyStore(fixture('secret-key.jceks'), { password: PASSWORD });
+    await failureOf(alone, 'CERTIFICATE_KEY_MISSING');
+  });
+
+  it('K-22 K-24 a damaged secret key never gives another key, whatever the digest says', async () => {
+    const whole = fixture('secret-key.jceks');
+    const fates = new Set<string>();
+    for (let at = 12; at < whole.length - 20; at++) {
+      for (const mask of [1, 0x80]) {
+        const damaged = Buffer.from(whole);
+        damaged[at]! ^= mask;
+        fates.add(await fateOf(loadKeyStore(resealed(damaged, PASSWORD), { password: PASSWORD })));
+      }
+    }
+    expect([...fates]).to.have.members(['CERTIFICATE_KEY_MISSING', 'CERTIFICATE_UNREADABLE']);
   });
 
   it('K-19 reads a store of the empty password without one: its digest is checked', async () => {
@@ -160,6 +183,13 @@ describe('key store: JKS and JCEKS', () => {
     const given = Object.assign(new Pkcs12PbeParameters(), { iterations: 2 ** 31 }, parameters);
     return encryptedKeyInfo('1.3.6.1.4.1.42.2.19.1', Buffer.alloc(64), given);
   };
+  const secretEntry = (object: Buffer) => Buffer.concat([int(3), plain.subarray(4, 15), object]);
+  // An array of the class "[L", whose elements are what follows.
+  const arrayClass = '7200025b4c00000000000000000200007870';
+  const arrayOf = (length: number) =>
+    Buffer.concat([Buffer.from(`aced000575${arrayClass}`, 'hex'), int(length), Buffer.alloc(1_000, 0x70)]);
+  const endlessArrays = () =>
+    Buffer.concat([arrayOf(1).subarray(0, -1_000), Buffer.alloc(90_000, `75${arrayClass}00000001`, 'hex')]);
   const hostile: Record<string, () => Buffer> = {
     'a version of 3': () => javaStore([plain], 'x', { version: 3 }),
     'more entries than it holds': () => javaStore([plain], 'x', { count: 2 }),
@@ -184,6 +214,10 @@ describe('key store: JKS and JCEKS', () => {
       javaStore([keyEntry('k', encryptedKeyInfo('1.2.3.4', Buffer.alloc(64)), [der])], 'x'),
     '2^31 iterations': () => javaStore([keyEntry('k', jceksKey({}), [der])], 'x'),
     'a salt of no bytes': () => javaStore([keyEntry('k', jceksKey({ iterations: 5 }), [der])], 'x'),
+    'a secret key of arrays in arrays': () => javaStore([secretEntry(endlessArrays())], 'x'),
+    'a secret key of 2^31 - 1 parts': () => javaStore([secretEntry(arrayOf(2 ** 31 - 1))], 'x'),
+    'a secret key that is no object': () => javaStore([secretEntry(Buffer.from('aced000578', 'hex'))], 'x'),
+    '1,001 entries': () => javaStore([], 'x', { count: 1001 }),
     'a damaged certificate': () =>
       javaStore([keyEntry('k', protectedKey(pkcs8, 'x'), [der.subarray(9)])], 'x'),
   };
