@@ -142,6 +142,10 @@ describe('key store: JKS and JCEKS', () => {
 
   it('K-20 reads past the secret keys of a JCEKS', async () => {
     await expectService(fixture('mixed.jceks'), { password: PASSWORD });
+    const secret = fixture('secret-key.jceks').subarray(12, -20);
+    const pair = keyEntry('k', protectedKey(pkcs8, 'x'), [der]);
+    const entries = [secret, pair, secret];
+    await expectService(javaStore(entries, 'x', { magic: MAGIC.jceks }), { password: 'x' });
     const alone = loadKeyStore(fixture('secret-key.jceks'), { password: PASSWORD });
     await failureOf(alone, 'CERTIFICATE_KEY_MISSING');
   });
