@@ -33,8 +33,8 @@ const HARDWARE = `a key that cannot leave its device; ${USE_PFX_OR_PEM} with a c
 const GOOGLE = `the key of a Google service account, which Microsoft Entra ID does not know; ${USE_PFX_OR_PEM}`;
 
 /**
- * Kinds of store that cannot be read or cannot sign, by the names OAuthJWTCertType has for them:
- * what each one is and what to use instead. Completes "PPKFILE is …".
+ * Kinds of store that cannot be read or cannot sign, by the names CData (and for BKS and UBER Java)
+ * has for them: what each one is and what to use instead. Completes "PPKFILE is …".
  */
 export const UNSUPPORTED_TYPES = {
   USER: WINDOWS_STORE,
