@@ -213,13 +213,13 @@ export const ERRORS = {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'The certificate store holds no private key.',
-    cure: 'Export the certificate together with its private key.',
+    cure: 'Export the certificate together with its private key as PFX or PEM. PKCS#7 (P7B) never holds a key: put it and the private key into one PEM file.',
   },
   CERTIFICATE_MISSING: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'The store holds a private key but no certificate, so it has no thumbprint.',
-    cure: 'Add the certificate that is registered on the application to the same file.',
+    cure: 'Add the certificate that is registered on the application to the same file, in a JWK as x5c.',
   },
   CERTIFICATE_KEY_MISMATCH: {
     type: 'POSTGRESQL:SETTINGS',

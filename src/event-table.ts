@@ -130,6 +130,7 @@ export const EVENTS = {
     level: 'info',
     text: 'certificate {subject} loaded, valid until {validTo}',
   },
+  'certificate.noted': { verbosity: 2, module: 'AUTH', level: 'info', text: '{text}' },
   'discovery.completed': {
     verbosity: 2,
     module: 'AUTH',

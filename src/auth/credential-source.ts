@@ -140,11 +140,12 @@ export class CredentialSource {
 
   #reportLoaded(credential: Credential): void {
     if (credential.kind !== 'certificate') return;
-    const { certificate, thumbprintSha256 } = credential.signer.entry;
+    const { certificate, thumbprintSha256, notes } = credential.signer.entry;
     if (this.#loaded === thumbprintSha256) return;
     this.#loaded = thumbprintSha256;
     const subject = certificate.subject.replaceAll('\n', ', ');
     this.#diagnostics.report('certificate.loaded', { subject, validTo: certificate.validTo });
+    for (const text of notes) this.#diagnostics.report('certificate.noted', { text });
   }
 
   #warnOfFallback(first: Candidate, used: Candidate, code: ErrorCode): void {

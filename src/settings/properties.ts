@@ -399,7 +399,7 @@ export const PROPERTIES = [
     title: 'OAuth JWT Cert Type',
     group: 'jwt',
     kind: 'choice',
-    choices: ['AUTO', ...SUPPORTED_TYPES],
+    choices: SUPPORTED_TYPES,
     refused: UNSUPPORTED_TYPES,
     default: 'AUTO',
     visibleWhen: WITH_CERTIFICATE,

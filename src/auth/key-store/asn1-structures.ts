@@ -2,7 +2,15 @@
  * The structures that `@peculiar/asn1-*` has no class for, and reading with limits. This module and
  * whatever imports it is loaded only when a store is PKCS#12 or a PEM key is encrypted.
  */
-import { AsnParser, AsnProp, AsnPropTypes, OctetString } from '@peculiar/asn1-schema';
+import {
+  AsnArray,
+  AsnParser,
+  AsnProp,
+  AsnPropTypes,
+  AsnType,
+  AsnTypeTypes,
+  OctetString,
+} from '@peculiar/asn1-schema';
 import { EncryptedContentInfo } from '@peculiar/asn1-cms';
 import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
 import { unreadable } from './store-errors.js';
@@ -19,7 +27,7 @@ export function parse<T>(bytes: ArrayBuffer | Uint8Array, Structure: new () => T
   try {
     return AsnParser.parse(bytes, Structure, { berOptions: LIMITS });
   } catch (error) {
-    throw unreadable('its ASN.1 structure is damaged', error);
+    throw unreadable('its ASN.1 structure is damaged or too large', error);
   }
 }
 
@@ -43,6 +51,14 @@ function segmentsOf(node: OctetStringNode): Buffer {
 export function parseOctets(bytes: ArrayBuffer): Buffer {
   return Buffer.from(parse(bytes, SegmentedOctetString).buffer);
 }
+
+/** A SEQUENCE whose members are left as the bytes they are. */
+export class RawSequence extends AsnArray<ArrayBuffer> {}
+AsnType({ type: AsnTypeTypes.Sequence, itemType: AsnPropTypes.Any })(RawSequence);
+
+/** A SET whose members are left as the bytes they are. */
+export class RawSet extends AsnArray<ArrayBuffer> {}
+AsnType({ type: AsnTypeTypes.Set, itemType: AsnPropTypes.Any })(RawSet);
 
 /** EncryptedData (RFC 5652 section 8); its unprotected attributes are not looked at. */
 export class EncryptedData {
@@ -94,14 +110,50 @@ field(ScryptParameters, 'blockSize', { type: AsnPropTypes.Integer });
 field(ScryptParameters, 'parallelizationParameter', { type: AsnPropTypes.Integer });
 field(ScryptParameters, 'keyLength', { type: AsnPropTypes.Integer, optional: true });
 
+/** RC2-CBC-Parameter (RFC 8018 appendix B.2.3). */
+export class Rc2CbcParameters {
+  version: Count = 0;
+  iv = new OctetString();
+}
+field(Rc2CbcParameters, 'version', { type: AsnPropTypes.Integer });
+field(Rc2CbcParameters, 'iv', { type: OctetString });
+
+/** PBMAC1-params (RFC 8018 appendix A.5). */
+export class Pbmac1Parameters {
+  keyDerivationFunc = new AlgorithmIdentifier();
+  messageAuthScheme = new AlgorithmIdentifier();
+}
+field(Pbmac1Parameters, 'keyDerivationFunc', { type: AlgorithmIdentifier });
+field(Pbmac1Parameters, 'messageAuthScheme', { type: AlgorithmIdentifier });
+
 /** An INTEGER as the library gives it: decimal text from four bytes on. */
 type Count = number | string;
 
-/** `count` as a number, when it is a whole one from 1 to `max`. @throws ConnectorError CERTIFICATE_UNREADABLE */
-export function bounded(count: Count, max: number, what: string): number {
+/** The bytes of `octets`, not copied. */
+export function bytesOf(octets: OctetString): Buffer {
+  return Buffer.from(octets.buffer);
+}
+
+/** `parameters` of an algorithm that has some. @throws ConnectorError CERTIFICATE_UNREADABLE */
+export function present(parameters: ArrayBuffer | null | undefined): ArrayBuffer {
+  if (!parameters) throw unreadable('the parameters of an algorithm are missing');
+  return parameters;
+}
+
+/**
+ * `count` as a number, when it is a whole one from `min` (1) to `max`.
+ *
+ * @throws ConnectorError CERTIFICATE_UNREADABLE
+ */
+export function bounded(
+  count: Count,
+  limits: number | { readonly min: number; readonly max: number },
+  what: string,
+): number {
+  const { min, max } = typeof limits === 'number' ? { min: 1, max: limits } : limits;
   const value = Number(count);
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw unreadable(`its ${what} is ${count}, and 1 to ${max} is allowed`);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw unreadable(`its ${what} is ${count}, and ${min} to ${max} is allowed`);
 }
 
 // The library's decorators, called as the functions they are: this project compiles without decorators.

@@ -1,192 +1,143 @@
-import { type BinaryLike, createDecipheriv, pbkdf2, scrypt, type ScryptOptions } from 'node:crypto';
-import { promisify } from 'node:util';
-import type { OctetString } from '@peculiar/asn1-schema';
 import type { AlgorithmIdentifier } from '@peculiar/asn1-x509';
+import { nameOf } from './algorithm-names.js';
 import {
   bounded,
+  bytesOf,
   parse,
   parseOctets,
   Pbes2Parameters,
   Pbkdf2Parameters,
   Pkcs12PbeParameters,
-  ScryptParameters,
+  present,
+  Rc2CbcParameters,
 } from './asn1-structures.js';
+import { type BlockCipher, type CipherKey, desCipher, nativeCipher, rc2Cipher } from './block-ciphers.js';
+import { deriveKey, derivePbkdf1, ID_PBKDF2 } from './key-derivation.js';
 import type { PasswordForm } from './password-forms.js';
 import { derivePkcs12, PURPOSE } from './pkcs12-kdf.js';
-import { algorithmUnsupported, passwordWrong, unreadable } from './store-errors.js';
-
-/** The highest iteration count that is worked off: some seconds of one core. */
-export const MAX_ITERATIONS = 10_000_000;
+import { algorithmUnsupported, unreadable } from './store-errors.js';
+import { MAX_ITERATIONS, type WorkBudget } from './work-budget.js';
 
 /**
  * The plaintext of `ciphertext` under a password-based scheme: PBES2 (RFC 8018 section 6.2) with
- * PBKDF2 or scrypt and AES-CBC or 3DES, or PBES1 of PKCS#12 (RFC 7292 appendix C) with 3DES.
- * PBKDF2 and scrypt run off the event loop.
+ * PBKDF2 or scrypt, PBES1 (section 6.1), and that of PKCS#12 (RFC 7292 appendix C); the tables below
+ * name the ciphers. PBKDF2 and scrypt run off the event loop, the rest on it in turns.
  *
  * @throws ConnectorError CERTIFICATE_PASSWORD_WRONG where it does not decrypt; CERTIFICATE_UNREADABLE
- *   for another algorithm, for more than 10,000,000 iterations and for a scrypt of more than 128 MiB
+ *   for another algorithm, for more work than `budget` has and for a scrypt of more than 128 MiB
  */
 export async function decrypt(
   { algorithm, parameters }: AlgorithmIdentifier,
   ciphertext: Buffer,
   password: PasswordForm,
+  budget: WorkBudget,
 ): Promise<Buffer> {
   const scheme = SCHEMES.get(algorithm);
   if (!scheme) throw algorithmUnsupported(nameOf(algorithm));
-  const { cipher, key, iv } = await scheme(present(parameters), password);
+  const { cipher, key, iv } = await scheme(present(parameters), password, budget);
+  if (iv.length !== cipher.blockBytes) throw unreadable('its initialization vector has a wrong length');
   try {
-    return decipher(cipher, key, iv, ciphertext);
+    return await cipher.decrypt(ciphertext, { key, iv }, budget);
   } finally {
     key.fill(0);
   }
 }
 
-interface CipherKey {
-  /** As node:crypto calls it. */
-  readonly cipher: string;
-  readonly key: Buffer;
-  readonly iv: Buffer;
+interface KeyedCipher extends CipherKey {
+  readonly cipher: BlockCipher;
 }
 
-type Scheme = (parameters: ArrayBuffer, password: PasswordForm) => Promise<CipherKey>;
+type Scheme = (parameters: ArrayBuffer, password: PasswordForm, budget: WorkBudget) => Promise<KeyedCipher>;
 
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
   ['1.2.840.113549.1.5.13', pbes2],
-  ['1.2.840.113549.1.12.1.3', (parameters, password) => pbes1TripleDes(parameters, password, 24)],
-  ['1.2.840.113549.1.12.1.4', (parameters, password) => pbes1TripleDes(parameters, password, 16)],
+  ['1.2.840.113549.1.12.1.3', pkcs12(desCipher(24))],
+  ['1.2.840.113549.1.12.1.4', pkcs12(desCipher(16))],
+  ['1.2.840.113549.1.12.1.5', pkcs12(rc2Cipher(16))],
+  ['1.2.840.113549.1.12.1.6', pkcs12(rc2Cipher(5))],
+  ['1.2.840.113549.1.5.3', pbes1('md5', desCipher(8))],
+  ['1.2.840.113549.1.5.6', pbes1('md5', rc2Cipher(8))],
+  ['1.2.840.113549.1.5.10', pbes1('sha1', desCipher(8))],
+  ['1.2.840.113549.1.5.11', pbes1('sha1', rc2Cipher(8))],
 ]);
 
-async function pbes1TripleDes(
-  parameters: ArrayBuffer,
-  password: PasswordForm,
-  keyBytes: number,
-): Promise<CipherKey> {
+function pkcs12(cipher: BlockCipher): Scheme {
+  return async (parameters, { bmp }, budget) => {
+    const common = { hash: 'sha1', password: bmp, ...saltAndIterations(parameters) } as const;
+    const key = await derivePkcs12({ ...common, purpose: PURPOSE.key, length: cipher.keyBytes }, budget);
+    const iv = await derivePkcs12({ ...common, purpose: PURPOSE.iv, length: cipher.blockBytes }, budget);
+    return { cipher, key, iv };
+  };
+}
+
+function pbes1(algorithm: 'md5' | 'sha1', cipher: BlockCipher): Scheme {
+  return async (parameters, { utf8 }, budget) => {
+    const given = { algorithm, password: utf8, ...saltAndIterations(parameters) };
+    const derived = await derivePbkdf1(given, budget);
+    return { cipher, key: derived.subarray(0, 8), iv: derived.subarray(8, 16) };
+  };
+}
+
+function saltAndIterations(parameters: ArrayBuffer): { salt: Buffer; iterations: number } {
   const { salt, iterations } = parse(parameters, Pkcs12PbeParameters);
-  const common = {
-    hash: 'sha1',
-    password: password.bmp,
-    salt: bytesOf(salt),
-    iterations: bounded(iterations, MAX_ITERATIONS, 'iteration count'),
-  } as const;
-  const derived = await derivePkcs12({ ...common, purpose: PURPOSE.key, length: keyBytes });
-  const iv = await derivePkcs12({ ...common, purpose: PURPOSE.iv, length: 8 });
-  // Two-key 3DES is three-key 3DES whose third key is the first.
-  return { cipher: 'des-ede3-cbc', key: Buffer.alloc(24, derived), iv };
+  return { salt: bytesOf(salt), iterations: bounded(iterations, MAX_ITERATIONS, 'iteration count') };
 }
 
-const PBES2_CIPHERS: ReadonlyMap<string, { readonly cipher: string; readonly keyBytes: number }> = new Map([
-  ['2.16.840.1.101.3.4.1.2', { cipher: 'aes-128-cbc', keyBytes: 16 }],
-  ['2.16.840.1.101.3.4.1.22', { cipher: 'aes-192-cbc', keyBytes: 24 }],
-  ['2.16.840.1.101.3.4.1.42', { cipher: 'aes-256-cbc', keyBytes: 32 }],
-  ['1.2.840.113549.3.7', { cipher: 'des-ede3-cbc', keyBytes: 24 }],
-]);
-
-async function pbes2(parameters: ArrayBuffer, { utf8 }: PasswordForm): Promise<CipherKey> {
+async function pbes2(
+  parameters: ArrayBuffer,
+  { utf8 }: PasswordForm,
+  budget: WorkBudget,
+): Promise<KeyedCipher> {
   const { keyDerivationFunc, encryptionScheme } = parse(parameters, Pbes2Parameters);
-  const found = PBES2_CIPHERS.get(encryptionScheme.algorithm);
-  if (!found) throw algorithmUnsupported(nameOf(encryptionScheme.algorithm));
-  const derive = DERIVATIONS.get(keyDerivationFunc.algorithm);
-  if (!derive) throw algorithmUnsupported(nameOf(keyDerivationFunc.algorithm));
-  const iv = parseOctets(present(encryptionScheme.parameters));
-  const key = await derive(present(keyDerivationFunc.parameters), utf8, found.keyBytes);
-  return { cipher: found.cipher, key, iv };
+  const { cipher, iv } = cipherOf(encryptionScheme, keyDerivationFunc);
+  const key = await deriveKey(keyDerivationFunc, { password: utf8, keyBytes: cipher.keyBytes, budget });
+  return { cipher, key, iv };
 }
 
-type Derivation = (parameters: ArrayBuffer, password: Buffer, keyBytes: number) => Promise<Buffer>;
+const PBES2_CIPHERS: ReadonlyMap<string, BlockCipher> = new Map([
+  ['2.16.840.1.101.3.4.1.2', nativeCipher('aes-128-cbc', 16, 16)],
+  ['2.16.840.1.101.3.4.1.22', nativeCipher('aes-192-cbc', 24, 16)],
+  ['2.16.840.1.101.3.4.1.42', nativeCipher('aes-256-cbc', 32, 16)],
+  ['1.2.840.113549.3.7', desCipher(24)],
+  ['1.3.14.3.2.7', desCipher(8)],
+  ['1.2.392.200011.61.1.1.1.2', nativeCipher('camellia-128-cbc', 16, 16)],
+  ['1.2.392.200011.61.1.1.1.3', nativeCipher('camellia-192-cbc', 24, 16)],
+  ['1.2.392.200011.61.1.1.1.4', nativeCipher('camellia-256-cbc', 32, 16)],
+  ['1.2.410.200046.1.1.2', nativeCipher('aria-128-cbc', 16, 16)],
+  ['1.2.410.200046.1.1.7', nativeCipher('aria-192-cbc', 24, 16)],
+  ['1.2.410.200046.1.1.12', nativeCipher('aria-256-cbc', 32, 16)],
+]);
+const ID_RC2_CBC = '1.2.840.113549.3.2';
 
-const DERIVATIONS: ReadonlyMap<string, Derivation> = new Map([
-  ['1.2.840.113549.1.5.12', derivePbkdf2],
-  ['1.3.6.1.4.1.11591.4.11', deriveScrypt],
+interface CipherWithVector {
+  readonly cipher: BlockCipher;
+  readonly iv: Buffer;
+}
+
+function cipherOf(scheme: AlgorithmIdentifier, derivation: AlgorithmIdentifier): CipherWithVector {
+  const parameters = present(scheme.parameters);
+  if (scheme.algorithm === ID_RC2_CBC) return rc2Of(parameters, derivation);
+  const cipher = PBES2_CIPHERS.get(scheme.algorithm);
+  if (!cipher) throw algorithmUnsupported(nameOf(scheme.algorithm));
+  return { cipher, iv: parseOctets(parameters) };
+}
+
+// RFC 8018 appendix B.2.3: the effective bits in a code of their own.
+const RC2_EFFECTIVE_BITS: ReadonlyMap<number, number> = new Map([
+  [160, 40],
+  [120, 64],
+  [58, 128],
 ]);
 
-// Pseudo-random functions of PBKDF2 (RFC 8018 appendix B.1) by their hash.
-const PRF_HASHES: ReadonlyMap<string, string> = new Map([
-  ['1.2.840.113549.2.7', 'sha1'],
-  ['1.2.840.113549.2.8', 'sha224'],
-  ['1.2.840.113549.2.9', 'sha256'],
-  ['1.2.840.113549.2.10', 'sha384'],
-  ['1.2.840.113549.2.11', 'sha512'],
-  ['1.2.840.113549.2.12', 'sha512-224'],
-  ['1.2.840.113549.2.13', 'sha512-256'],
-]);
-const DEFAULT_PRF = '1.2.840.113549.2.7';
-
-async function derivePbkdf2(parameters: ArrayBuffer, password: Buffer, keyBytes: number): Promise<Buffer> {
-  const { salt, iterationCount, keyLength, prf } = parse(parameters, Pbkdf2Parameters);
-  const prfAlgorithm = prf?.algorithm ?? DEFAULT_PRF;
-  const hash = PRF_HASHES.get(prfAlgorithm);
-  if (hash === undefined) throw algorithmUnsupported(nameOf(prfAlgorithm));
-  if (keyLength !== undefined) checkKeyLength(Number(keyLength), keyBytes);
-  const iterations = bounded(iterationCount, MAX_ITERATIONS, 'iteration count');
-  return promisify(pbkdf2)(password, bytesOf(salt), iterations, keyBytes, hash);
-}
-
-const SCRYPT_MAX_BYTES = 128 * 1024 * 1024;
-const SCRYPT_MAX_PARALLELIZATION = 16;
-
-async function deriveScrypt(parameters: ArrayBuffer, password: Buffer, keyBytes: number): Promise<Buffer> {
-  const { salt, keyLength, ...counts } = parse(parameters, ScryptParameters);
-  if (keyLength !== undefined) checkKeyLength(Number(keyLength), keyBytes);
-  const r = bounded(counts.blockSize, 1024, 'scrypt block size');
-  const N = bounded(counts.costParameter, Math.floor(SCRYPT_MAX_BYTES / (128 * r)), 'scrypt cost');
-  const p = bounded(counts.parallelizationParameter, SCRYPT_MAX_PARALLELIZATION, 'scrypt parallelization');
-  // RFC 7914 section 2. Node.js would say so too, in a way that reads like a fault of ours.
-  if (N < 2 || (N & (N - 1)) !== 0) throw unreadable('its scrypt cost is not a power of two');
-  const options = { N, r, p, maxmem: 2 * SCRYPT_MAX_BYTES };
-  return promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt)(
-    password,
-    bytesOf(salt),
-    keyBytes,
-    options,
-  );
-}
-
-function checkKeyLength(given: number, needed: number): void {
-  if (given !== needed) throw unreadable('the key length it states does not fit its cipher');
-}
-
-function decipher(cipher: string, key: Buffer, iv: Buffer, ciphertext: Buffer): Buffer {
-  const blockBytes = cipher.startsWith('aes') ? 16 : 8;
-  if (iv.length !== blockBytes) throw unreadable('its initialization vector has a wrong length');
-  const decryption = createDecipheriv(cipher, key, iv);
-  try {
-    return Buffer.concat([decryption.update(ciphertext), decryption.final()]);
-  } catch {
-    throw passwordWrong();
-  }
-}
-
-/** The bytes of `octets`, not copied. */
-export function bytesOf(octets: OctetString): Buffer {
-  return Buffer.from(octets.buffer);
-}
-
-function present(parameters: ArrayBuffer | null | undefined): ArrayBuffer {
-  if (!parameters) throw unreadable('the parameters of its encryption are missing');
-  return parameters;
-}
-
-// What is met in old stores and elsewhere, so that the message can name it.
-const ALGORITHM_NAMES: ReadonlyMap<string, string> = new Map([
-  ['1.2.840.113549.1.12.1.1', 'RC4-128 (PKCS#12)'],
-  ['1.2.840.113549.1.12.1.2', 'RC4-40 (PKCS#12)'],
-  ['1.2.840.113549.1.12.1.5', 'RC2-128 (PKCS#12)'],
-  ['1.2.840.113549.1.12.1.6', 'RC2-40 (PKCS#12)'],
-  ['1.2.840.113549.1.5.1', 'MD2 with DES (PBES1)'],
-  ['1.2.840.113549.1.5.3', 'MD5 with DES (PBES1)'],
-  ['1.2.840.113549.1.5.4', 'MD2 with RC2 (PBES1)'],
-  ['1.2.840.113549.1.5.6', 'MD5 with RC2 (PBES1)'],
-  ['1.2.840.113549.1.5.10', 'SHA-1 with DES (PBES1)'],
-  ['1.2.840.113549.1.5.11', 'SHA-1 with RC2 (PBES1)'],
-  ['1.2.840.113549.1.5.14', 'PBMAC1'],
-  ['1.2.840.113549.3.2', 'RC2'],
-  ['1.2.840.113549.3.4', 'RC4'],
-  ['1.3.14.3.2.7', 'DES'],
-  ['1.2.840.113549.2.5', 'MD5'],
-]);
-
-/** What people call the algorithm of the object identifier `algorithm`, with the identifier itself. */
-export function nameOf(algorithm: string): string {
-  const name = ALGORITHM_NAMES.get(algorithm);
-  return name === undefined ? `the algorithm ${algorithm}` : `${name} (${algorithm})`;
+// RC2 takes keys of any length, so the derivation says how long its key is.
+function rc2Of(
+  parameters: ArrayBuffer,
+  { algorithm, parameters: kdf }: AlgorithmIdentifier,
+): CipherWithVector {
+  const { version, iv } = parse(parameters, Rc2CbcParameters);
+  const effectiveBits = RC2_EFFECTIVE_BITS.get(Number(version));
+  if (effectiveBits === undefined) throw algorithmUnsupported(`${nameOf(ID_RC2_CBC)} of version ${version}`);
+  const stated = algorithm === ID_PBKDF2 ? parse(present(kdf), Pbkdf2Parameters).keyLength : undefined;
+  const keyBytes = bounded(stated ?? effectiveBits / 8, 128, 'key length');
+  return { cipher: rc2Cipher(keyBytes, effectiveBits), iv: bytesOf(iv) };
 }

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
-// eslint-disable-next-line no-restricted-imports -- gives way to other work; it waits for no time that a clock could tell
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { WorkBudget } from './work-budget.js';
 
 /** The hash functions PKCS#12 is used with, by their names in node:crypto. */
 export type HashName = 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha512-256';
@@ -13,7 +12,7 @@ interface Pkcs12Derivation {
   /** The password as BMPString with its terminator, or no bytes at all. */
   readonly password: Buffer;
   readonly salt: Buffer;
-  /** From 1; the caller bounds it. */
+  /** From 1. */
   readonly iterations: number;
   readonly purpose: (typeof PURPOSE)[keyof typeof PURPOSE];
   /** Bytes to derive. */
@@ -22,23 +21,22 @@ interface Pkcs12Derivation {
 
 /**
  * Key material by the key derivation of PKCS#12 (RFC 7292 appendix B.2; the letters are those of
- * the RFC). node:crypto has no such function, so it runs on the event loop, and lets other work
- * happen every few milliseconds.
+ * the RFC). node:crypto has no such function, so it runs on the event loop, in turns.
+ *
+ * @throws ConnectorError CERTIFICATE_UNREADABLE where `budget` does not allow it; the reason of its signal
  */
-export async function derivePkcs12({
-  hash,
-  password,
-  salt,
-  iterations,
-  purpose,
-  length,
-}: Pkcs12Derivation): Promise<Buffer> {
-  const v = BLOCK_BYTES[hash];
+export async function derivePkcs12(
+  { hash: algorithm, password, salt, iterations, purpose, length }: Pkcs12Derivation,
+  budget: WorkBudget,
+): Promise<Buffer> {
+  const v = BLOCK_BYTES[algorithm];
   const D = Buffer.alloc(v, purpose);
   const I = Buffer.concat([repeated(salt, v), repeated(password, v)]);
   const parts: Buffer[] = [];
   for (let derived = 0; derived < length; derived += parts.at(-1)?.length ?? length) {
-    const A = await iterate(hash, Buffer.concat([D, I]), iterations);
+    const A = await budget.iterate(iterations, Buffer.concat([D, I]), (value) =>
+      hash(algorithm, value, 'buffer'),
+    );
     parts.push(A);
     addToBlocks(I, Buffer.alloc(v, A));
   }
@@ -57,18 +55,6 @@ const BLOCK_BYTES = {
 // Copies of `bytes`, the last one cut, up to a multiple of v; nothing where there are none.
 function repeated(bytes: Buffer, v: number): Buffer {
   return bytes.length === 0 ? bytes : Buffer.alloc(Math.ceil(bytes.length / v) * v, bytes);
-}
-
-// Some 2 ms of work.
-const ITERATIONS_PER_TURN = 2_000;
-
-async function iterate(algorithm: HashName, input: Buffer, iterations: number): Promise<Buffer> {
-  let digest = hash(algorithm, input, 'buffer');
-  for (let done = 1; done < iterations; done++) {
-    if (done % ITERATIONS_PER_TURN === 0) await nextTurn();
-    digest = hash(algorithm, digest, 'buffer');
-  }
-  return digest;
 }
 
 // Every block of I becomes (block + B + 1) mod 2^(8v), as big-endian numbers.

@@ -1,10 +1,11 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { EncryptedPrivateKeyInfo, PrivateKeyInfo } from '@peculiar/asn1-pkcs8';
 import { ConnectorError } from '../../errors.js';
-import { parse } from './asn1-structures.js';
-import { bytesOf, decrypt } from './password-based-encryption.js';
+import { bytesOf, parse } from './asn1-structures.js';
+import { decrypt } from './password-based-encryption.js';
 import type { PasswordForm } from './password-forms.js';
 import { isPasswordWrong, passwordWrong, unreadable } from './store-errors.js';
+import type { WorkBudget } from './work-budget.js';
 
 const RSA_ALGORITHM = '1.2.840.113549.1.1.1';
 
@@ -31,10 +32,11 @@ export function readPrivateKey(pkcs8: Buffer): KeyObject {
 export async function readEncryptedPrivateKey(
   encrypted: Buffer | ArrayBuffer,
   passwords: readonly PasswordForm[],
+  budget: WorkBudget,
 ): Promise<KeyObject> {
   const { encryptionAlgorithm, encryptedData } = parse(encrypted, EncryptedPrivateKeyInfo);
   return firstThatOpens(passwords, async (password) => {
-    const pkcs8 = await decrypt(encryptionAlgorithm, bytesOf(encryptedData), password);
+    const pkcs8 = await decrypt(encryptionAlgorithm, bytesOf(encryptedData), password, budget);
     return consume(pkcs8, readPrivateKey);
   });
 }

@@ -1,11 +1,12 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { Secret } from '../../settings/secret.js';
 import { unreadable } from './store-errors.js';
+import type { WorkBudget } from './work-budget.js';
 
 /** A private key as it stood in a store, already decrypted. */
 export interface StoredKey {
   readonly privateKey: KeyObject;
-  /** The name the store gives the entry (PKCS#12 friendlyName), where it gives one. */
+  /** The name the store gives the entry (PKCS#12 friendlyName, Java alias, `kid` of a JWK), where it gives one. */
   readonly alias?: string | undefined;
 }
 
@@ -19,6 +20,8 @@ export interface StoredCertificate {
 export interface StoreContents {
   readonly keys: readonly StoredKey[];
   readonly certificates: readonly StoredCertificate[];
+  /** Certificates of entries whose key has another password than the one given. */
+  readonly locked?: readonly StoredCertificate[];
 }
 
 /** The passwords a reader may need; an absent one counts as the empty password. */
@@ -30,7 +33,11 @@ export interface StorePasswords {
 }
 
 /** Reads the bytes of one store format. Whatever it throws that is not a ConnectorError means damage. */
-export type StoreReader = (contents: Buffer, passwords: StorePasswords) => Promise<StoreContents>;
+export type StoreReader = (
+  contents: Buffer,
+  passwords: StorePasswords,
+  budget: WorkBudget,
+) => Promise<StoreContents>;
 
 // A store with more is no client credential, and reading it would hold the event loop up.
 const MAX_CERTIFICATES = 256;

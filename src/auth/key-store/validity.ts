@@ -7,6 +7,9 @@ import { unreadable } from './store-errors.js';
 /** The smallest RSA modulus that Microsoft Entra ID takes, in bits. */
 const MIN_RSA_BITS = 2048;
 
+/** The largest that OpenSSL verifies; signing with one of a million bits would take for ever. */
+const MAX_RSA_BITS = 16_384;
+
 /** The end of the validity of `certificate`, in milliseconds since 1970. */
 export function validUntil({ validTo }: X509Certificate): number {
   return Date.parse(validTo);
@@ -43,7 +46,8 @@ function keyProblem({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): str
     return `it is of type ${asymmetricKeyType ?? 'unknown'}${curve === undefined ? '' : ` (${curve})`}, not RSA`;
   }
   const bits = asymmetricKeyDetails?.modulusLength ?? 0;
-  return bits < MIN_RSA_BITS ? `its RSA key has ${bits} bits only` : undefined;
+  if (bits < MIN_RSA_BITS) return `its RSA key has ${bits} bits only`;
+  return bits > MAX_RSA_BITS ? `its RSA key has ${bits} bits, more than ${MAX_RSA_BITS}` : undefined;
 }
 
 function isoDate(text: string): string {

@@ -28,15 +28,39 @@ describe('key store: PEM', () => {
     'pkcs8-pbes1-2des.pem',
     'traditional-aes256.pem',
     'traditional-des3.pem',
+    'traditional-camellia256.pem',
+    'pkcs8-md5-des.pem',
+    'pkcs8-pbe-MD5-DES.pem',
+    'pkcs8-pbe-SHA1-DES.pem',
+    'pkcs8-pbe-MD5-RC2-64.pem',
+    'pkcs8-pbe-SHA1-RC2-64.pem',
+    'pkcs8-pbe-SHA1-RC2-40.pem',
+    'pkcs8-pbe-SHA1-RC2-128.pem',
+    'pkcs8-rc2.pem',
+    'pkcs8-rc2-64-cbc.pem',
+    'pkcs8-rc2-40-cbc.pem',
+    'pkcs8-des.pem',
+    'pkcs8-camellia-256-cbc.pem',
+    'pkcs8-aria-128-cbc.pem',
   ];
   for (const name of kinds) {
-    it(`K-14 reads ${name}`, () => expectService(fixture(name), PASSWORD));
+    it(`K-14 reads ${name}`, async () => {
+      await expectService(fixture(name), PASSWORD);
+      const encrypted = /ENCRYPTED/.test(fixture(name).toString());
+      const wrong = loadKeyStore(fixture(name), { password: 'wrong' });
+      await (encrypted ? failureOf(wrong, 'CERTIFICATE_PASSWORD_WRONG') : wrong);
+    });
   }
 
   it('K-14 names an encryption it does not support, and what to do', async () => {
-    const loading = loadKeyStore(fixturePath('pkcs8-md5-des.pem'), { password: PASSWORD });
-    const { message } = await failureOf(loading, 'CERTIFICATE_UNREADABLE');
-    expect(message).to.contain('MD5 with DES').and.to.contain('openssl pkcs8');
+    for (const [name, word] of [
+      ['pkcs8-pbe-SHA1-RC4-128.pem', 'RC4-128'],
+      ['pkcs8-aes-256-ofb.pem', '2.16.840.1.101.3.4.1.43'],
+    ] as const) {
+      const loading = loadKeyStore(fixturePath(name), { password: PASSWORD });
+      const { message } = await failureOf(loading, 'CERTIFICATE_UNREADABLE');
+      expect(message).to.contain(word).and.to.contain('openssl pkcs8');
+    }
   });
 
   it('K-14 names a DEK-Info cipher it does not support', async () => {

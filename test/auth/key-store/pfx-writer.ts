@@ -1,4 +1,5 @@
 /** PKCS#12 stores that no program at hand writes: made of the pieces of others. */
+import { createHmac, pbkdf2Sync } from 'node:crypto';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import { ContentInfo, id_data } from '@peculiar/asn1-cms';
 import {
@@ -13,6 +14,8 @@ import {
   SafeBag,
   SafeContents,
 } from '@peculiar/asn1-pfx';
+import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
+import { Pbkdf2Parameters, Pbmac1Parameters } from '#src/auth/key-store/asn1-structures.js';
 
 /** A bag of a plain PKCS#8 key, or of an encrypted one. */
 export function keyBag(pkcs8: Buffer, kind: 'plain' | 'encrypted' = 'plain'): SafeBag {
@@ -51,6 +54,50 @@ export function withMac(store: Buffer, change: (mac: PFX['macData']) => void): B
   const pfx = AsnConvert.parse(store, PFX);
   change(pfx.macData);
   return Buffer.from(AsnConvert.serialize(pfx));
+}
+
+const HMACS = { sha1: 7, sha224: 8, sha256: 9, sha384: 10, sha512: 11, 'sha512-256': 13 } as const;
+
+interface Pbmac1Options {
+  readonly hash?: keyof typeof HMACS;
+  readonly keyLength?: number;
+  /** Of the MAC, how many are written. */
+  readonly macBytes?: number;
+  /** Object identifiers. */
+  readonly derivation?: string;
+  readonly scheme?: string;
+}
+
+/** `store` with a PBMAC1 (RFC 9579) instead of its MAC. */
+export function withPbmac1(store: Buffer, password: string, options: Pbmac1Options): Buffer {
+  const { hash = 'sha256', keyLength = 32, macBytes = 64, derivation = '1.2.840.113549.1.5.12' } = options;
+  const { scheme = `1.2.840.113549.2.${HMACS[hash]}` } = options;
+  const salt = Buffer.from('saltsalt');
+  const algorithm = new AlgorithmIdentifier({ algorithm: `1.2.840.113549.2.${HMACS[hash]}` });
+  const pbkdf2 = Object.assign(new Pbkdf2Parameters(), {
+    salt: new OctetString(exactBytes(salt)),
+    iterationCount: 2,
+    keyLength,
+    prf: algorithm,
+  });
+  const parameters = Object.assign(new Pbmac1Parameters(), {
+    keyDerivationFunc: new AlgorithmIdentifier({
+      algorithm: derivation,
+      parameters: AsnConvert.serialize(pbkdf2),
+    }),
+    messageAuthScheme: new AlgorithmIdentifier({ algorithm: scheme }),
+  });
+  const pfx = AsnConvert.parse(store, PFX);
+  const content = Buffer.from(AsnConvert.parse(pfx.authSafe.content, OctetString).buffer);
+  const key = pbkdf2Sync(password, salt, 2, Math.max(1, Math.min(keyLength, 64)), hash);
+  const mac = createHmac(hash, key).update(content).digest().subarray(0, macBytes);
+  return withMac(store, (macData) => {
+    macData.mac.digestAlgorithm = new AlgorithmIdentifier({
+      algorithm: '1.2.840.113549.1.5.14',
+      parameters: AsnConvert.serialize(parameters),
+    });
+    macData.mac.digest = new OctetString(exactBytes(mac));
+  });
 }
 
 /**

@@ -1,8 +1,23 @@
-import { X509Certificate } from 'node:crypto';
+import { createHmac, X509Certificate } from 'node:crypto';
+import { PFX } from '@peculiar/asn1-pfx';
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import { expect } from 'chai';
+import forge from 'node-forge';
 import { loadKeyStore, thumbprintForJwt } from '#src/auth/key-store/index.js';
+import { derivePkcs12, PURPOSE } from '#src/auth/key-store/pkcs12-kdf.js';
+import { rc2Cipher } from '#src/auth/key-store/block-ciphers.js';
+import { WorkBudget } from '#src/auth/key-store/work-budget.js';
 import { Secret } from '#src/settings/secret.js';
-import { asBer, asBerThroughout, certificateBag, keyBag, nested, pfxOf, withMac } from './pfx-writer.js';
+import {
+  asBer,
+  asBerThroughout,
+  certificateBag,
+  keyBag,
+  nested,
+  pfxOf,
+  withMac,
+  withPbmac1,
+} from './pfx-writer.js';
 import { failureOf, fixture, PASSWORD, service } from './stores.js';
 
 const pkcs8 = service.key.export({ type: 'pkcs8', format: 'der' });
@@ -106,10 +121,39 @@ describe('key store: PKCS#12', () => {
     }
   });
 
-  it('K-03 names RC2 and how to convert the store', async () => {
-    const loading = loadKeyStore(fixture('legacy-rc2-40.pfx'), { password: PASSWORD });
-    const { message } = await failureOf(loading, 'CERTIFICATE_UNREADABLE');
-    expect(message).to.contain('RC2-40').and.to.contain('openssl pkcs12 -legacy');
+  for (const name of ['legacy-rc2-40.pfx', 'rc2-40.pfx', 'rc2-128.pfx', 'pbes2-rc2.pfx']) {
+    it(`K-03 reads ${name}, and refuses a wrong password`, async () => {
+      await expectService(fixture(name), PASSWORD);
+      await failureOf(loadKeyStore(fixture(name), { password: 'wrong' }), 'CERTIFICATE_PASSWORD_WRONG');
+    });
+  }
+
+  it('K-03 decrypts RC2 in pieces as in one', async () => {
+    const key = Buffer.from('0123456789abcdef', 'hex');
+    const iv = Buffer.from('fedcba9876543210', 'hex');
+    const plaintext = Buffer.alloc(40_000, 'RC2 ');
+    const cipher = forge.rc2.createEncryptionCipher(key.toString('latin1'), 64);
+    cipher.start(iv.toString('latin1'));
+    cipher.update(forge.util.createBuffer(plaintext.toString('latin1')));
+    cipher.finish();
+    const ciphertext = Buffer.from(cipher.output.getBytes(), 'latin1');
+    const budget = new WorkBudget();
+    expect(await rc2Cipher(8).decrypt(ciphertext, { key, iv }, budget)).to.deep.equal(plaintext);
+    for (const damaged of [ciphertext.subarray(8), ciphertext.subarray(0, -8), ciphertext.subarray(1)]) {
+      const decrypting = rc2Cipher(8).decrypt(damaged, { key: Buffer.alloc(8), iv }, budget);
+      await failureOf(decrypting, 'CERTIFICATE_PASSWORD_WRONG');
+    }
+  });
+
+  it('K-02 names RC4 and MD5 and how to convert the store', async () => {
+    for (const [name, word] of [
+      ['rc4-128.pfx', 'RC4-128'],
+      ['mac-md5.pfx', 'MD5'],
+    ] as const) {
+      const loading = loadKeyStore(fixture(name), { password: PASSWORD });
+      const { message } = await failureOf(loading, 'CERTIFICATE_UNREADABLE');
+      expect(message).to.contain(word).and.to.contain('openssl pkcs12 -legacy');
+    }
   });
 
   it('K-04 takes a store without encryption and MAC only when no password is set', async () => {
@@ -120,15 +164,45 @@ describe('key store: PKCS#12', () => {
     );
   });
 
-  it('K-05 names PBMAC1 as not supported', async () => {
-    const store = withMac(fixture('mac-sha256.pfx'), ({ mac }) => {
-      mac.digestAlgorithm.algorithm = '1.2.840.113549.1.5.14';
+  // RFC 9579 appendix A, whose certificate has expired by now.
+  const during2023 = { password: '1234', now: () => Date.parse('2023-06-01T00:00:00Z') };
+  for (const name of ['rfc9579-a1.pfx', 'rfc9579-a2.pfx', 'rfc9579-a3.pfx']) {
+    it(`K-05 reads PBMAC1: ${name}`, async () => {
+      const { certificate } = await loadKeyStore(fixture(name), during2023);
+      expect(certificate.subject).to.contain('CN=tt');
+      const wrong = loadKeyStore(fixture(name), { ...during2023, password: '12345' });
+      await failureOf(wrong, 'CERTIFICATE_PASSWORD_WRONG');
     });
-    const { message } = await failureOf(
-      loadKeyStore(store, { password: PASSWORD }),
-      'CERTIFICATE_UNREADABLE',
-    );
-    expect(message).to.contain('PBMAC1');
+  }
+
+  it('K-05 refuses PBMAC1 of another count, of another salt, and of a key of unknown length', async () => {
+    for (const name of ['rfc9579-a4.pfx', 'rfc9579-a5.pfx']) {
+      await failureOf(loadKeyStore(fixture(name), during2023), 'CERTIFICATE_PASSWORD_WRONG');
+    }
+    const noLength = loadKeyStore(fixture('rfc9579-a6.pfx'), during2023);
+    expect((await failureOf(noLength, 'CERTIFICATE_UNREADABLE')).message).to.contain('PBMAC1');
+  });
+
+  it('K-05 reads PBMAC1 of 20 to 64 bytes only, and of each HMAC', async () => {
+    for (const keyLength of [20, 64]) {
+      await expectService(withPbmac1(fixture('mac-sha256.pfx'), PASSWORD, { keyLength }), PASSWORD);
+    }
+    for (const hash of ['sha1', 'sha224', 'sha256', 'sha384', 'sha512', 'sha512-256'] as const) {
+      await expectService(withPbmac1(fixture('mac-sha256.pfx'), PASSWORD, { hash }), PASSWORD);
+    }
+    for (const keyLength of [-1, 0, 1, 19, 65, 2 ** 31]) {
+      const store = withPbmac1(fixture('mac-sha256.pfx'), PASSWORD, { keyLength });
+      await failureOf(loadKeyStore(store, { password: PASSWORD }), 'CERTIFICATE_UNREADABLE');
+    }
+  });
+
+  it('K-05 refuses a PBMAC1 that is cut off, or of another derivation or HMAC', async () => {
+    const cut = withPbmac1(fixture('mac-sha256.pfx'), PASSWORD, { macBytes: 1 });
+    await failureOf(loadKeyStore(cut, { password: PASSWORD }), 'CERTIFICATE_PASSWORD_WRONG');
+    for (const change of [{ derivation: '1.3.6.1.4.1.11591.4.11' }, { scheme: '1.2.840.113549.2.6' }]) {
+      const store = withPbmac1(fixture('mac-sha256.pfx'), PASSWORD, change);
+      await failureOf(loadKeyStore(store, { password: PASSWORD }), 'CERTIFICATE_UNREADABLE');
+    }
   });
 
   it('K-06 opens a store of the empty password, given or not', async () => {
@@ -138,6 +212,29 @@ describe('key store: PKCS#12', () => {
       loadKeyStore(fixture('empty-password.pfx'), { password: 'x' }),
       'CERTIFICATE_PASSWORD_WRONG',
     );
+  });
+
+  it('K-06 opens a store whose empty password was no bytes at all', async () => {
+    const store = fixture('unencrypted.pfx');
+    const content = AsnConvert.parse(AsnConvert.parse(store, PFX).authSafe.content, OctetString).buffer;
+    const iterations = 2;
+    const salt = Buffer.from('saltsalt');
+    const given = {
+      hash: 'sha256',
+      password: Buffer.alloc(0),
+      salt,
+      iterations,
+      purpose: PURPOSE.mac,
+    } as const;
+    const key = await derivePkcs12({ ...given, length: 32 }, new WorkBudget());
+    const digest = createHmac('sha256', key).update(Buffer.from(content)).digest();
+    const resealed = withMac(store, (mac) => {
+      mac.mac.digest.buffer = Uint8Array.from(digest).buffer;
+      mac.macSalt.buffer = Uint8Array.from(salt).buffer;
+      mac.iterations = iterations;
+    });
+    await expectService(resealed);
+    await failureOf(loadKeyStore(resealed, { password: 'x' }), 'CERTIFICATE_PASSWORD_WRONG');
   });
 
   it('K-07 says the same of a wrong password and of a damaged MAC', async () => {

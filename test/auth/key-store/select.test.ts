@@ -1,7 +1,8 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { expect } from 'chai';
 import forge from 'node-forge';
 import { loadKeyStore } from '#src/auth/key-store/index.js';
+import { problemOf } from '#src/auth/key-store/validity.js';
 import { certificateBag, keyBag, pfxOf } from './pfx-writer.js';
 import { failureOf, fixture, fixturePath, PASSWORD, service, SUBJECT } from './stores.js';
 
@@ -97,6 +98,31 @@ describe('key store: choice of the pair', () => {
       loadKeyStore(several, { subject: 'CN=a,'.repeat(1e6), now }),
       'CERTIFICATE_SUBJECT_NOT_FOUND',
     ).then(() => {}));
+
+  it('K-09 says which of several pairs it chose, and nothing where there was no choice', async () => {
+    const { notes, thumbprintSha256 } = await loadKeyStore(several, { now, subject: 'ACME' });
+    expect(notes[0]).to.equal(
+      '4 key pairs match OAuthJWTCertSubject; of the usable ones, the one valid longest is used: ' +
+        `CN=long, O=ACME, SHA-256 thumbprint ${thumbprintSha256}`,
+    );
+    expect((await loadKeyStore(several, { now, subject: 'CN=long, O=ACME' })).notes).to.have.lengthOf(1);
+    const twice = certificateOf({ name: 'CN=once', key: one, to: 30 }).repeat(2) + pemOf(one);
+    expect((await loadKeyStore(twice, { now })).notes).to.deep.equal([]);
+  });
+
+  it('K-12 says that the certificate expires within two weeks', async () => {
+    const expiring = (days: number) => pemOf(one) + certificateOf({ name: 'CN=soon', key: one, to: days });
+    expect((await loadKeyStore(expiring(15), { now })).notes).to.deep.equal([]);
+    const { notes } = await loadKeyStore(expiring(13), { now });
+    expect(notes).to.deep.equal(['the certificate CN=soon expires soon, on 2030-06-28T12:00:00.000Z']);
+  });
+
+  it('K-13 refuses RSA keys too large to verify', async () => {
+    const jwk = one.publicKey.export({ format: 'jwk' });
+    const n = Buffer.alloc(2_100, 0xff).toString('base64url');
+    const key = createPublicKey({ format: 'jwk', key: { ...jwk, n } });
+    expect(problemOf(service.certificate, key, NOW)?.message).to.contain('16800 bits, more than 16384');
+  });
 
   it('K-09 chooses by alias', async () => {
     const options = { password: PASSWORD };

@@ -1,9 +1,17 @@
 import { execFileSync } from 'node:child_process';
+import { createPublicKey } from 'node:crypto';
 import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { expect } from 'chai';
+import { FORMATS, recognise } from '#src/auth/key-store/formats.js';
 import { type KeyStoreType, loadKeyStore } from '#src/auth/key-store/index.js';
+import type { StorePasswords } from '#src/auth/key-store/store-contents.js';
+import { WorkBudget } from '#src/auth/key-store/work-budget.js';
+import { Secret } from '#src/settings/secret.js';
+import { SUPPORTED_TYPES, UNSUPPORTED_TYPES } from '#src/settings/key-store-types.js';
+import { resealed } from './jks-writer.js';
+import { withMac, withPbmac1 } from './pfx-writer.js';
 import { failureOf, fixture, fixturePath, PASSWORD, service } from './stores.js';
 
 const password = PASSWORD;
@@ -59,41 +67,19 @@ describe('key store: where it comes from', () => {
     }
   });
 
-  const refused: KeyStoreType[] = [
-    'USER',
-    'MACHINE',
-    'JKSFILE',
-    'JKSBLOB',
-    'PUBLIC_KEY_FILE',
-    'PUBLIC_KEY_BLOB',
-  ];
-  refused.push(
-    'SSHPUBLIC_KEY_FILE',
-    'SSHPUBLIC_KEY_BLOB',
-    'P7BFILE',
-    'P7BBLOB',
-    'PPKFILE',
-    'PPKBLOB',
-    'XMLFILE',
-  );
-  refused.push(
-    'XMLBLOB',
-    'JWKFILE',
-    'JWKBLOB',
-    'SECURITY_KEY',
-    'BCFKSFILE',
-    'BCFKSBLOB',
-    'PKCS11',
-    'GOOGLEJSON',
-  );
-  refused.push('GOOGLEJSONBLOB');
   it('refuses every other type that CData knows, and names one that works', async () => {
-    for (const type of refused) {
+    for (const type of Object.keys(UNSUPPORTED_TYPES) as (keyof typeof UNSUPPORTED_TYPES)[]) {
       const { message } = await failureOf(loadKeyStore('MY', { type }), 'CERTIFICATE_TYPE_UNSUPPORTED');
       expect(message)
         .to.contain(`${type} is `)
         .and.to.match(/use .*(?:PFXFILE|PEMKEY_FILE)/);
     }
+  });
+
+  it('the table of types names every format, and nothing both as readable and as refused', () => {
+    const readable = FORMATS.flatMap(({ file, blob }) => [file, blob]);
+    expect(SUPPORTED_TYPES).to.have.members(['AUTO', ...readable]);
+    expect(UNSUPPORTED_TYPES).not.to.have.any.keys(...SUPPORTED_TYPES);
   });
 
   it('refuses a type that nobody knows', async () => {
@@ -102,15 +88,53 @@ describe('key store: where it comes from', () => {
     }
   });
 
-  it('K-20 says how to convert a Java key store', async () => {
-    for (const signature of ['feedfeed', 'cececece']) {
-      const store = Buffer.from(`${signature}00000002`, 'hex');
-      for (const form of [store, store.toString('base64')]) {
-        const { message } = await failureOf(loadKeyStore(form), 'CERTIFICATE_TYPE_UNSUPPORTED');
-        expect(message).to.contain('keytool -importkeystore');
-      }
-    }
+  it('K-21 reads PKCS#12 as a Java key store and the reverse, as Java does', async () => {
+    const jks = fixture('service.jks');
+    await expectService(pfx, 'JKSBLOB');
+    await expectService(fixturePath('aes256.pfx'), 'JKSFILE');
+    await expectService(jks.toString('base64'), 'PFXBLOB');
+    const { message } = await failureOf(loadKeyStore(pem, { type: 'JKSFILE' }), 'CERTIFICATE_UNREADABLE');
+    expect(message).to.contain('OAuthJWTCertType is JKSFILE, but it holds PEM');
   });
+
+  // The outer values of a BCFKS store: three SEQUENCEs, then the id of PBES2.
+  const bcfks = Buffer.concat([Buffer.from('3082060030820500308206a006092a864886f70d01050d', 'hex'), pfx]);
+  const publicKey = createPublicKey(service.key);
+  const unsupported: Record<string, [contents: string | Buffer, word: string]> = {
+    'a PuTTY key': ['PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\n', 'PuTTY'],
+    'an XML key': ['<RSAKeyValue><Modulus>AQAB</Modulus></RSAKeyValue>', 'XML'],
+    'an XML key with a declaration': ['\n<?xml version="1.0"?>\n<RSAKeyValue/>', 'XML'],
+    'an SSH public key': ['ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7 me@here', 'SSH public key'],
+    'an SSH2 public key': ['---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----', 'SSH'],
+    'K-20 BKS': [Buffer.from(`0000000200000014${'ab'.repeat(60)}`, 'hex'), 'Bouncy Castle'],
+    'K-20 UBER': [Buffer.from(`0000000100000014${'ab'.repeat(60)}`, 'hex'), 'BKS or UBER'],
+    'K-20 BCFKS': [bcfks, 'FIPS'],
+    'a bare PKCS#8 key': [service.key.export({ type: 'pkcs8', format: 'der' }), 'openssl pkey'],
+    'a bare PKCS#1 key': [service.key.export({ type: 'pkcs1', format: 'der' }), 'openssl pkey'],
+    'a bare encrypted key': [
+      service.key.export({ type: 'pkcs8', format: 'der', cipher: 'aes-256-cbc', passphrase: 'x' }),
+      'openssl pkey',
+    ],
+    'a PVK key': [Buffer.from(`b0b5f11e`, 'hex').reverse(), 'Microsoft key blob'],
+    'a list of revoked certificates': [
+      Buffer.from(`30818030700201013000${'00'.repeat(120)}`, 'hex'),
+      'revoked',
+    ],
+    'an encrypted message': [Buffer.from(`308006092a864886f70d010703${'00'.repeat(120)}`, 'hex'), 'CMS'],
+    'a bare public key': [publicKey.export({ type: 'spki', format: 'der' }), 'public key'],
+  };
+  for (const [name, [contents, word]] of Object.entries(unsupported)) {
+    it(`says what ${name} is and what to use, under AUTO and any type`, async () => {
+      const bytes = Buffer.from(contents as string);
+      for (const form of [bytes, bytes.toString('base64'), contents]) {
+        const { message } = await failureOf(loadKeyStore(form), 'CERTIFICATE_TYPE_UNSUPPORTED');
+        expect(message)
+          .to.contain(word)
+          .and.to.match(/use .*(?:PFXFILE|PEMKEY_FILE)/);
+      }
+      await failureOf(loadKeyStore(bytes, { type: 'PFXFILE' }), 'CERTIFICATE_TYPE_UNSUPPORTED');
+    });
+  }
 
   it('does not load the ASN.1 packages for a PEM file with a plain key', () => {
     const script = `
@@ -141,6 +165,44 @@ describe('key store: where it comes from', () => {
       'CERTIFICATE_UNREADABLE',
     );
     await failureOf(loadKeyStore('path', { readFile: async () => large }), 'CERTIFICATE_UNREADABLE');
+  });
+});
+
+describe('key store: equal effort', () => {
+  async function effortOf(contents: Buffer, passwords: StorePasswords): Promise<number> {
+    const budget = new WorkBudget();
+    const { read } = await recognise(contents)!.load();
+    await failureOf(read(contents, passwords, budget), 'CERTIFICATE_PASSWORD_WRONG');
+    return budget.spent;
+  }
+
+  const right = { store: new Secret(password) };
+  const wrong = { store: new Secret('wrong') };
+  const stores: Record<string, Buffer> = {
+    'PKCS#12': fixture('aes256.pfx'),
+    'PKCS#12 with PBMAC1': withPbmac1(fixture('mac-sha256.pfx'), password, {}),
+  };
+  for (const [name, store] of Object.entries(stores)) {
+    it(`K-07 X-13 ${name}: a wrong password and damage cost the same derivations`, async () => {
+      const damagedMac = withMac(store, ({ mac }) => {
+        new Uint8Array(mac.digest.buffer)[0]! ^= 1;
+      });
+      const damagedContent = Buffer.from(store);
+      damagedContent[store.length >> 1]! ^= 1;
+      const effort = await effortOf(store, wrong);
+      expect(effort).to.be.above(0);
+      expect(await effortOf(damagedMac, right)).to.equal(effort);
+      expect(await effortOf(damagedContent, right)).to.equal(effort);
+    });
+  }
+
+  it('K-07 X-13 JCEKS: a wrong key password and a damaged key cost the same derivations', async () => {
+    const store = fixture('service.jceks');
+    const damagedKey = Buffer.from(store);
+    damagedKey[90]! ^= 1;
+    const effort = await effortOf(store, { ...right, key: new Secret('wrong') });
+    expect(effort).to.equal(20_000);
+    expect(await effortOf(resealed(damagedKey, password), right)).to.equal(effort);
   });
 });
 

@@ -40,3 +40,27 @@ export async function failureOf(loading: Promise<unknown>, code: ErrorCode): Pro
   });
   return error;
 }
+
+/**
+ * The longest time in milliseconds that the event loop stood still during `work`, as far as this
+ * process was working in it: what other programs take away is no fault of ours.
+ */
+export async function longestStall(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0;
+  let last = performance.now();
+  let lastCpu = process.cpuUsage();
+  let running = true;
+  const look = () => {
+    const now = performance.now();
+    const { user, system } = process.cpuUsage(lastCpu);
+    longest = Math.max(longest, Math.min(now - last, (user + system) / 1000));
+    last = now;
+    lastCpu = process.cpuUsage();
+    if (running) setImmediate(look);
+  };
+  setImmediate(look);
+  await work();
+  running = false;
+  look();
+  return longest;
+}
