@@ -10,10 +10,10 @@ import { signAssertion } from './client-assertion.js';
 import { CLOUDS } from './cloud.js';
 import { CredentialSource, type Credential } from './credential-source.js';
 import type { Authority } from './discovery.js';
+import { keyMaterialOf } from './key-material.js';
 import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
 import type { AuthorityAnswer, Network } from './network.js';
 import { withRetries } from './retry.js';
-import { keyMaterialOf } from './token-store/index.js';
 import type { TokenClient } from './token-client.js';
 
 type Msal = typeof import('@azure/msal-node');

@@ -2,14 +2,8 @@ import type { Clock } from '../clock.js';
 import { ConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
 import type { SuppliedToken } from '../settings/settings.js';
-import { isBearerToken, readClaims, tokenOf, type AccessToken } from './access-token.js';
-import type { TokenHealth, TokenSource } from './token-source.js';
-
-/** A supplied token, and whether anything says how long it lives. */
-export interface ReadSuppliedToken {
-  readonly token: AccessToken;
-  readonly isAgeKnown: boolean;
-}
+import { isBearerToken, readClaims, tokenOf } from './access-token.js';
+import type { ReadSuppliedToken, TokenHealth, TokenSource } from './token-source.js';
 
 /** Life of a token that says nothing about it: until a server refuses it. */
 const UNKNOWN_LIFE_MS = 86_400_000;

@@ -3,7 +3,6 @@ import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { asConnectorError, ConnectorError } from '../errors.js';
 import type { AccessToken } from './access-token.js';
-import type { ReadSuppliedToken } from './supplied-token.js';
 import type { CredentialHealth } from './token-client.js';
 import type { StoredToken, TokenStore } from './token-store/index.js';
 
@@ -46,6 +45,12 @@ export interface TokenSource {
   health(): TokenHealth;
   /** Aborts a running request; later calls of {@link get} fail. */
   close(): void;
+}
+
+/** A token that the user supplied, and whether anything says how long it lives. */
+export interface ReadSuppliedToken {
+  readonly token: AccessToken;
+  readonly isAgeKnown: boolean;
 }
 
 export interface TokenSourceOptions {

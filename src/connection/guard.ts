@@ -143,7 +143,7 @@ export class Guard extends EventEmitter {
 
   #admitAuthentication(message: Buffer): void {
     const refusal = this.#login.admit(message.subarray(HEADER_BYTES));
-    if (refusal) throw typeof refusal === 'string' ? this.#violation(refusal) : refusal;
+    if (refusal !== undefined) throw typeof refusal === 'string' ? this.#violation(refusal) : refusal;
   }
 
   #violation(problem: string): ConnectorError {

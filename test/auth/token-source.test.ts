@@ -4,10 +4,10 @@ import {
   renewalAgeMs,
   spacingMs,
   unusableTailMs,
+  type ReadSuppliedToken,
   type TokenSource,
 } from '#src/auth/token-source.js';
 import { tokenOf, type AccessToken } from '#src/auth/access-token.js';
-import type { ReadSuppliedToken } from '#src/auth/supplied-token.js';
 import type { TokenStore } from '#src/auth/token-store/index.js';
 import { ConnectorError } from '#src/errors.js';
 import { Secret } from '#src/settings/secret.js';

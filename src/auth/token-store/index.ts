@@ -3,7 +3,6 @@ import { FileStore } from './file-store.js';
 import { namedMemoryStore, ownMemoryStore } from './memory.js';
 import type { TokenStore, TokenStoreOptions } from './token-store.js';
 
-export { keyMaterialOf } from './key-material.js';
 export type { StoredToken, TokenRequest, TokenStore, TokenStoreOptions } from './token-store.js';
 
 /** Kinds of stores: the first that knows the location has it. Another kind of place is one line here. */

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Secret } from '#src/settings/secret.js';
-import { keyMaterialOf, type TokenRequest } from '#src/auth/token-store/index.js';
+import { keyMaterialOf } from '#src/auth/key-material.js';
+import type { TokenRequest } from '#src/auth/token-store/index.js';
 import { MOST_TOKENS } from '#src/auth/token-store/memory.js';
 import { failure } from '../../support/failure.js';
 import { FakeClock } from '../../support/fake-clock.js';

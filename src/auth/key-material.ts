@@ -1,4 +1,4 @@
-import type { Credential } from '../credential-source.js';
+import type { Credential } from './credential-source.js';
 
 // 32 characters of Entra's own making hold some 190 bits; shorter ones were chosen by somebody.
 const SHORTEST_SECRET = 32;
