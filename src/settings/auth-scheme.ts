@@ -19,6 +19,8 @@ export interface LoginChoice {
   readonly scheme: AuthScheme;
   readonly initiate: InitiateOAuth;
   readonly grant: 'CLIENT' | 'JWT';
+  /** The given scheme was refused: `scheme` only stands in for it, and nothing follows from it. */
+  readonly isRefused: boolean;
 }
 
 /**
@@ -28,21 +30,28 @@ export interface LoginChoice {
  */
 export function chooseLogin(values: ValueReader): LoginChoice {
   const given = values.choice('AuthScheme');
-  const scheme = schemeOf(values, given);
-  if (given !== undefined && given !== scheme)
-    values.note('AuthScheme', `AuthScheme ${given} is read as ${scheme}.`);
+  const isRefused = given === undefined && values.has('AuthScheme');
+  const scheme = isRefused ? 'AzureMSI' : schemeOf(values, given);
+  const initiate = initiateOf(values, scheme);
+  const choice = { scheme, initiate, grant: grantOf(values, scheme), isRefused };
+  if (isRefused) return choice;
+  if (given === 'AzureAD' && initiate === 'GETANDREFRESH' && !hasAny(values, CREDENTIALS))
+    values.unsupported(['AuthScheme'], NO_BROWSER);
+  if (given !== undefined && given !== scheme) values.readAs('AuthScheme', scheme);
+  else values.count('AuthScheme', scheme);
+  values.count('InitiateOAuth', initiate);
   reportConflicts(values, scheme);
-  const choice = { scheme, initiate: initiateOf(values, scheme), grant: grantOf(values, scheme) };
   reportMissingSense(values, choice);
   return choice;
 }
+
+const NO_BROWSER =
+  'AuthScheme AzureAD: without OAuthClientSecret or OAuthJWTCert it logs in a user by a browser, and a flow has neither; set one of the two, and the application logs in as itself.';
 
 function schemeOf(values: ValueReader, given: string | undefined): AuthScheme {
   const byCredential = values.has('OAuthJWTCert') ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
   if (given === 'AzureAD' || given === 'AzureServicePrincipal') return byCredential;
   if (given !== undefined) return given as AuthScheme;
-  // A value that was refused has been reported; what follows from it would only confuse.
-  if (values.has('AuthScheme')) return 'OAuthToken';
   if (hasAny(values, ['OAuthIssuer', 'OAuthAccessTokenURL'])) return 'OAuthClient';
   if (hasAny(values, ['OAuthJWTCert', 'OAuthClientSecret'])) return byCredential;
   if (values.has('OAuthClientAssertion')) return 'AzureWorkloadIdentity';

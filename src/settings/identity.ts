@@ -170,8 +170,14 @@ function secretOf(values: ValueReader, placement: 'BASIC' | 'POST'): SecretCrede
     secret: values.secret('OAuthClientSecret') ?? new Secret(''),
     fallback: values.secret('OAuthClientSecretFallback'),
     expiresAtMs: dateOf(values, 'OAuthClientSecretExpires'),
-    placement: (values.choice('OAuthPasswordGrantMode') ?? placement) as 'BASIC' | 'POST',
+    placement: placementOf(values, placement),
   };
+}
+
+function placementOf(values: ValueReader, usual: 'BASIC' | 'POST'): 'BASIC' | 'POST' {
+  const placement = (values.choice('OAuthPasswordGrantMode') ?? usual) as 'BASIC' | 'POST';
+  values.count('OAuthPasswordGrantMode', placement);
+  return placement;
 }
 
 function certificateOf(values: ValueReader): CertificateCredential {

@@ -3,6 +3,7 @@
  * about a property beside its name. The parser, `connector.json`, the host forms, the help texts,
  * `docs/properties.md` and the masking are made from it; a fact about a property stands only here.
  */
+import { ELSEWHERE } from './elsewhere.js';
 import { SUPPORTED_TYPES, UNSUPPORTED_TYPES } from './key-store-types.js';
 import type { PropertyCondition, PropertyFacts } from './property.js';
 
@@ -20,6 +21,10 @@ const TOKEN_SCHEMES = [...REQUESTERS, 'OAuthToken'];
 const WITH_TENANT: PropertyCondition = { AuthScheme: ENTRA_APPLICATIONS };
 const WITH_ENTRA: PropertyCondition = { AuthScheme: [...ENTRA_APPLICATIONS, 'AzureMSI'] };
 const WITH_TOKEN: PropertyCondition = { AuthScheme: TOKEN_SCHEMES };
+const WITH_OWN_TOKEN: PropertyCondition = {
+  AuthScheme: TOKEN_SCHEMES,
+  InitiateOAuth: ['REFRESH', 'OFF'],
+};
 const WITH_REQUESTS: PropertyCondition = { AuthScheme: REQUESTERS };
 const WITH_SECRET: PropertyCondition = { AuthScheme: ['AzureServicePrincipal', 'AzureAD', 'OAuthClient'] };
 const WITH_CERTIFICATE: PropertyCondition = {
@@ -81,7 +86,7 @@ export const PROPERTIES = [
   {
     name: 'Server',
     title: 'Server',
-    aliases: ['Host', 'DataSource', 'hostaddr'],
+    aliases: ['Host', 'DataSource', 'ServerName', 'Address', 'Addr', 'hostaddr'],
     group: 'authentication',
     kind: 'text',
     required: true,
@@ -99,7 +104,7 @@ export const PROPERTIES = [
   {
     name: 'Database',
     title: 'Database',
-    aliases: ['InitialCatalog', 'dbname'],
+    aliases: ['InitialCatalog', 'dbname', 'DB'],
     group: 'authentication',
     kind: 'text',
     derived: 'the value of User, as the server has it',
@@ -117,7 +122,7 @@ export const PROPERTIES = [
   {
     name: 'Password',
     title: 'Password',
-    aliases: ['Pwd'],
+    aliases: ['Pwd', 'PSW'],
     group: 'authentication',
     kind: 'text',
     secret: true,
@@ -138,24 +143,16 @@ export const PROPERTIES = [
   {
     name: 'UseSSL',
     title: 'Use SSL',
-    aliases: ['ssl'],
+    aliases: ['ssl', 'Encrypt'],
     group: 'authentication',
     kind: 'boolean',
     default: 'true',
     help: 'Encrypts the connection. A token is never sent without, so false is refused unless AuthScheme is Password.',
   },
   {
-    name: 'Visibility',
-    title: 'Visibility',
-    group: 'authentication',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Privileges a table must grant to be listed.',
-  },
-  {
     name: 'AzureTenant',
     title: 'Azure Tenant',
-    aliases: ['TenantId'],
+    aliases: ['TenantId', 'AzureTenantId', 'DirectoryId'],
     group: 'azure',
     kind: 'text',
     required: REQUESTS_FROM_ENTRA,
@@ -214,7 +211,7 @@ export const PROPERTIES = [
   {
     name: 'OAuthClientId',
     title: 'OAuth Client Id',
-    aliases: ['ClientId'],
+    aliases: ['ClientId', 'AzureClientId', 'ApplicationId'],
     group: 'oauth',
     kind: 'text',
     required: REQUESTS_AS_CLIENT,
@@ -224,7 +221,7 @@ export const PROPERTIES = [
   {
     name: 'OAuthClientSecret',
     title: 'OAuth Client Secret',
-    aliases: ['ClientSecret'],
+    aliases: ['ClientSecret', 'AzureClientSecret'],
     group: 'oauth',
     kind: 'text',
     secret: true,
@@ -273,7 +270,7 @@ export const PROPERTIES = [
   {
     name: 'OAuthAccessTokenURL',
     title: 'OAuth Access Token URL',
-    aliases: ['TokenUrl'],
+    aliases: ['TokenUrl', 'TokenEndpoint'],
     group: 'oauth',
     kind: 'text',
     derived: 'the configuration document of OAuthIssuer',
@@ -293,6 +290,7 @@ export const PROPERTIES = [
   {
     name: 'Scope',
     title: 'Scope',
+    aliases: ['OAuthScope'],
     group: 'oauth',
     kind: 'text',
     derived: 'the scope of Azure Database for PostgreSQL in the cloud of the tenant; none for OAuthClient',
@@ -311,11 +309,12 @@ export const PROPERTIES = [
   {
     name: 'OAuthAccessToken',
     title: 'OAuth Access Token',
+    aliases: ['AccessToken'],
     group: 'oauth',
     kind: 'text',
     secret: true,
-    required: { InitiateOAuth: ['REFRESH', 'OFF'] },
-    visibleWhen: { AuthScheme: TOKEN_SCHEMES, InitiateOAuth: ['REFRESH', 'OFF'] },
+    required: WITH_OWN_TOKEN,
+    visibleWhen: WITH_OWN_TOKEN,
     help: 'A token that you obtained yourself, for OAuthToken or InitiateOAuth REFRESH and OFF.',
   },
   {
@@ -326,7 +325,7 @@ export const PROPERTIES = [
     range: [1, 31_536_000],
     unit: 'seconds',
     derived: 'what the token itself says, if it is a JWT',
-    visibleWhen: { AuthScheme: TOKEN_SCHEMES, InitiateOAuth: ['REFRESH', 'OFF'] },
+    visibleWhen: WITH_OWN_TOKEN,
     help: 'Life of OAuthAccessToken from its creation.',
   },
   {
@@ -336,7 +335,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [1, 9_999_999_999_999],
     derived: 'what the token itself says, if it is a JWT',
-    visibleWhen: { AuthScheme: TOKEN_SCHEMES, InitiateOAuth: ['REFRESH', 'OFF'] },
+    visibleWhen: WITH_OWN_TOKEN,
     help: 'When OAuthAccessToken was created, in milliseconds since 1970.',
   },
   {
@@ -357,32 +356,6 @@ export const PROPERTIES = [
     secret: true,
     visibleWhen: WITH_REQUESTS,
     help: 'Key text that encrypts the file of OAuthSettingsLocation.',
-  },
-  {
-    name: 'OAuthRefreshToken',
-    title: 'OAuth Refresh Token',
-    group: 'oauth',
-    kind: 'text',
-    secret: true,
-    inert: 'an application renews its token without one',
-    help: 'Refresh token of an interactive login.',
-  },
-  {
-    name: 'CallbackURL',
-    title: 'Callback URL',
-    group: 'oauth',
-    kind: 'text',
-    inert: 'no browser is ever opened',
-    help: 'Redirect address of an interactive login.',
-  },
-  {
-    name: 'OAuthVerifier',
-    title: 'OAuth Verifier',
-    group: 'oauth',
-    kind: 'text',
-    secret: true,
-    inert: 'no browser is ever opened',
-    help: 'Code of an interactive login.',
   },
   {
     name: 'OAuthJWTCert',
@@ -501,7 +474,7 @@ export const PROPERTIES = [
   {
     name: 'SSLCA',
     title: 'SSL CA',
-    aliases: ['sslrootcert'],
+    aliases: ['sslrootcert', 'RootCertificate'],
     group: 'ssl',
     kind: 'pem',
     derived: 'the certificate authorities that Node.js trusts',
@@ -515,51 +488,6 @@ export const PROPERTIES = [
     derived: 'the certificate authorities that Node.js trusts',
     visibleWhen: WITH_REQUESTS,
     help: 'CA certificates (PEM text, or the path of a PEM file) for the token endpoint, for example of a proxy that inspects TLS.',
-  },
-  {
-    name: 'SSLServerCert',
-    title: 'SSL Server Cert',
-    group: 'ssl',
-    kind: 'text',
-    unsupported: 'pin the authority of the server with SSLCA instead',
-    help: 'The one certificate that is accepted from the server.',
-  },
-  {
-    name: 'SSLClientCert',
-    title: 'SSL Client Cert',
-    aliases: ['sslcert'],
-    group: 'ssl',
-    kind: 'text',
-    secret: true,
-    unsupported: 'client certificates are not presented to the server; remove it',
-    help: 'Client certificate for TLS with the server.',
-  },
-  {
-    name: 'SSLClientCertType',
-    title: 'SSL Client Cert Type',
-    group: 'ssl',
-    kind: 'text',
-    unsupported: 'client certificates are not presented to the server; remove it',
-    neutral: ['USER'],
-    help: 'See SSLClientCert.',
-  },
-  {
-    name: 'SSLClientCertPassword',
-    title: 'SSL Client Cert Password',
-    group: 'ssl',
-    kind: 'text',
-    secret: true,
-    unsupported: 'client certificates are not presented to the server; remove it',
-    help: 'See SSLClientCert.',
-  },
-  {
-    name: 'SSLClientCertSubject',
-    title: 'SSL Client Cert Subject',
-    group: 'ssl',
-    kind: 'text',
-    unsupported: 'client certificates are not presented to the server; remove it',
-    neutral: ['*'],
-    help: 'See SSLClientCert.',
   },
   {
     name: 'ProxyAutoDetect',
@@ -646,6 +574,7 @@ export const PROPERTIES = [
   {
     name: 'PoolMinSize',
     title: 'Pool Min Size',
+    aliases: ['MinPoolSize', 'MinimumPoolSize'],
     group: 'pooling',
     kind: 'integer',
     range: [0, 1_000],
@@ -655,6 +584,7 @@ export const PROPERTIES = [
   {
     name: 'PoolMaxSize',
     title: 'Pool Max Size',
+    aliases: ['MaxPoolSize', 'MaximumPoolSize'],
     group: 'pooling',
     kind: 'integer',
     range: [1, 1_000],
@@ -674,6 +604,7 @@ export const PROPERTIES = [
   {
     name: 'PoolIdleTimeout',
     title: 'Pool Idle Timeout',
+    aliases: ['ConnectionIdleLifetime'],
     group: 'pooling',
     kind: 'integer',
     range: [0, TIMER_SECONDS],
@@ -736,7 +667,7 @@ export const PROPERTIES = [
   {
     name: 'Timeout',
     title: 'Timeout',
-    aliases: ['ConnectTimeout', 'ConnectionTimeout'],
+    aliases: ['ConnectTimeout', 'ConnectionTimeout', 'LoginTimeout'],
     group: 'miscellaneous',
     kind: 'integer',
     range: [0, TIMER_SECONDS],
@@ -786,387 +717,7 @@ export const PROPERTIES = [
     default: 'false',
     help: 'Logs in when the connection is created, to find a wrong setting early.',
   },
-  {
-    name: 'AllowPreparedStatement',
-    title: 'Allow Prepared Statement',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'values always travel apart from the statement',
-    help: 'Prepares statements at the server.',
-  },
-  {
-    name: 'BatchSize',
-    title: 'Batch Size',
-    group: 'miscellaneous',
-    kind: 'integer',
-    range: [0, 2_147_483_647],
-    inert: 'rows are sent in as few statements as the protocol allows',
-    neutral: ['0'],
-    help: 'Rows of one batch.',
-  },
-  {
-    name: 'BrowsePartitions',
-    title: 'Browse Partitions',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'the connector lists no tables',
-    help: 'Lists partitions as tables.',
-  },
-  {
-    name: 'FetchResultSetMetadata',
-    title: 'Fetch Result Set Metadata',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'every result names its columns and their types',
-    neutral: ['false'],
-    help: 'Fetches details of result columns.',
-  },
-  {
-    name: 'IncludeTableTypes',
-    title: 'Include Table Types',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'the connector lists no tables',
-    neutral: ['false'],
-    help: 'Lists kinds of tables.',
-  },
-  {
-    name: 'InsertMode',
-    title: 'Insert Mode',
-    group: 'miscellaneous',
-    kind: 'text',
-    inert: 'an insert is one statement of all its rows',
-    help: 'How rows are inserted.',
-  },
-  {
-    name: 'Other',
-    title: 'Other',
-    group: 'miscellaneous',
-    kind: 'text',
-    unsupported: 'this connector has no hidden properties; set each property by its own name',
-    help: 'Hidden properties of other connectors.',
-  },
-  {
-    name: 'PseudoColumns',
-    title: 'Pseudo Columns',
-    group: 'miscellaneous',
-    kind: 'text',
-    inert: 'PostgreSQL has none',
-    help: 'Columns that stand for parameters.',
-  },
-  {
-    name: 'QueryPassthrough',
-    title: 'Query Passthrough',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'SQL is always sent as it is',
-    neutral: ['true'],
-    help: 'Sends SQL as it is.',
-  },
-  {
-    name: 'RTK',
-    title: 'RTK',
-    group: 'miscellaneous',
-    kind: 'text',
-    secret: true,
-    inert: 'no licence key is needed',
-    help: 'Licence key.',
-  },
-  {
-    name: 'Location',
-    title: 'Location',
-    group: 'schema',
-    kind: 'text',
-    inert: 'the schema is read from the server',
-    help: 'Folder of schema files.',
-  },
-  {
-    name: 'BrowsableSchemas',
-    title: 'Browsable Schemas',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Schemas that are listed.',
-  },
-  {
-    name: 'IgnoredSchemas',
-    title: 'Ignored Schemas',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Schemas that are not listed.',
-  },
-  {
-    name: 'Tables',
-    title: 'Tables',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Tables that are listed.',
-  },
-  {
-    name: 'Views',
-    title: 'Views',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Views that are listed.',
-  },
-  {
-    name: 'FirewallType',
-    title: 'Firewall Type',
-    group: 'firewall',
-    kind: 'choice',
-    choices: ['NONE', 'TUNNEL', 'SOCKS4', 'SOCKS5'],
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    neutral: ['NONE'],
-    help: 'Proxy on the way to the server.',
-  },
-  {
-    name: 'FirewallServer',
-    title: 'Firewall Server',
-    group: 'firewall',
-    kind: 'text',
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'FirewallPort',
-    title: 'Firewall Port',
-    group: 'firewall',
-    kind: 'text',
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    neutral: ['0', '80', '1080'],
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'FirewallUser',
-    title: 'Firewall User',
-    group: 'firewall',
-    kind: 'text',
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'FirewallPassword',
-    title: 'Firewall Password',
-    group: 'firewall',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'UseSSH',
-    title: 'Use SSH',
-    group: 'ssh',
-    kind: 'boolean',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['false'],
-    help: 'Reaches the server through an SSH tunnel.',
-  },
-  {
-    name: 'SSHAuthMode',
-    title: 'SSH Auth Mode',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['None', 'Password', 'Public_Key'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHServer',
-    title: 'SSH Server',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHPort',
-    title: 'SSH Port',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['22'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHUser',
-    title: 'SSH User',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHPassword',
-    title: 'SSH Password',
-    group: 'ssh',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHServerFingerprint',
-    title: 'SSH Server Fingerprint',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCert',
-    title: 'SSH Client Cert',
-    group: 'ssh',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCertType',
-    title: 'SSH Client Cert Type',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['PUBLIC_KEY_FILE', 'USER', 'PEMKEY_FILE'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCertPassword',
-    title: 'SSH Client Cert Password',
-    group: 'ssh',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCertSubject',
-    title: 'SSH Client Cert Subject',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['*'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'KerberosKDC',
-    title: 'Kerberos KDC',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosRealm',
-    title: 'Kerberos Realm',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosSPN',
-    title: 'Kerberos SPN',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosUser',
-    title: 'Kerberos User',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosKeytabFile',
-    title: 'Kerberos Keytab File',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosServiceRealm',
-    title: 'Kerberos Service Realm',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosServiceKDC',
-    title: 'Kerberos Service KDC',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosTicketCache',
-    title: 'Kerberos Ticket Cache',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'AWSAccessKey',
-    title: 'AWS Access Key',
-    group: 'aws',
-    kind: 'text',
-    secret: true,
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
-  {
-    name: 'AWSSecretKey',
-    title: 'AWS Secret Key',
-    group: 'aws',
-    kind: 'text',
-    secret: true,
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
-  {
-    name: 'AWSRoleARN',
-    title: 'AWS Role ARN',
-    group: 'aws',
-    kind: 'text',
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
-  {
-    name: 'AWSExternalId',
-    title: 'AWS External Id',
-    group: 'aws',
-    kind: 'text',
-    secret: true,
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
+  ...ELSEWHERE,
 ] as const satisfies readonly PropertyFacts[];
 
 /** Canonical name of a property. */
@@ -1180,7 +731,7 @@ export interface Property extends PropertyFacts {
 const BY_FOLDED_NAME = new Map<string, Property>(
   PROPERTIES.flatMap((property: Property) =>
     [property.name, property.title, ...(property.aliases ?? [])].map(
-      (name) => [fold(name), property] as const,
+      (name) => [foldName(name), property] as const,
     ),
   ),
 );
@@ -1190,16 +741,17 @@ const BY_FOLDED_NAME = new Map<string, Property>(
  * to case, blanks, hyphens and underscores. Undefined for an unknown name.
  */
 export function findProperty(name: string): Property | undefined {
-  return BY_FOLDED_NAME.get(fold(name));
+  return BY_FOLDED_NAME.get(foldName(name));
 }
 
 /** The row of `name`. */
 export function propertyOf(name: PropertyName): Property {
-  const property = BY_FOLDED_NAME.get(fold(name));
+  const property = BY_FOLDED_NAME.get(foldName(name));
   if (!property) throw new TypeError(`no row for ${name}`);
   return property;
 }
 
-function fold(name: string): string {
+/** A name without what its spellings differ in: case, blanks, hyphens and underscores. */
+export function foldName(name: string): string {
   return name.replace(/[\s_-]/g, '').toLowerCase();
 }

@@ -35,7 +35,6 @@ export function proxyOf(values: ValueReader): ProxySettings {
   const named = values.optional('ProxyServer');
   const authenticates = values.choice('ProxyAuthScheme') !== 'NONE';
   const sslType = values.choice('ProxySSLType');
-  const port = values.optionalInteger('ProxyPort');
   if (automatic && named !== undefined)
     values.conflict(
       ['ProxyAutoDetect', 'ProxyServer'],
@@ -46,11 +45,14 @@ export function proxyOf(values: ValueReader): ProxySettings {
       if (values.has(name)) values.note(name, `${name} has no effect without ProxyServer.`);
     return { kind: automatic ? 'environment' : 'none' };
   }
-  const server = serverOf(values, named, sslType);
+  const { protocol, host, port: appended } = serverOf(values, named, sslType);
+  const port = values.optionalInteger('ProxyPort') ?? appended ?? DEFAULT_PORTS[protocol];
+  values.count('ProxyPort', String(port));
   return {
     kind: 'fixed',
-    ...server,
-    port: port ?? server.port ?? DEFAULT_PORTS[server.protocol],
+    protocol,
+    host,
+    port,
     user: authenticates ? values.optional('ProxyUser') : undefined,
     password: authenticates ? values.secret('ProxyPassword') : undefined,
     exceptions: values.list('ProxyExceptions'),
@@ -67,7 +69,7 @@ function serverOf(
   const address = text.includes('://') ? text : `http://${text}`;
   const [, scheme = '', host = '', port] =
     /^(https?|socks5h?):\/\/([\p{L}\p{N}_.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?\/?$/iu.exec(address) ?? [];
-  if (host === '') values.problem('ProxyServer', RULE);
+  if (host === '' || Number(port) > 65_535 || port === '0') values.problem('ProxyServer', RULE);
   const said = scheme.toLowerCase();
   const socks = said.startsWith('socks5');
   if (socks && sslType === 'ALWAYS') values.problem('ProxySSLType', 'must not be ALWAYS with a SOCKS5 proxy');
