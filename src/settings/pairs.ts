@@ -44,7 +44,7 @@ export function malformed(problem: string, offset: number): ConnectorError {
   return new ConnectorError('CONNECTION_STRING_MALFORMED', { problem, offset });
 }
 
-const KEYWORDS = /\s*([^\s=;]+)\s*=\s*(?:'[^']*'|[^\s'][^\s]*)\s+([\w-]+)\s*=/y;
+const KEYWORDS = /\s*([^\s=;]+)\s*=\s*(?:'[^']*'|[^\s'"{]\S*)\s+([\w-]+)\s*=/y;
 
 /**
  * Offset of the second pair of `host=db dbname=app`, as libpq and one pair a line would have it:

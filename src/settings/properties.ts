@@ -678,7 +678,6 @@ export const PROPERTIES = [
   {
     name: 'ApplicationName',
     title: 'Application Name',
-    aliases: ['application_name'],
     group: 'miscellaneous',
     kind: 'text',
     default: 'pg-entra',

@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { printable } from '#src/errors.js';
 import { formatConnectionString } from '#src/settings/connection-string.js';
-import { PROPERTIES, type Property } from '#src/settings/properties.js';
 import { explainSettings, resolveSettings, type Settings } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
 
@@ -21,7 +20,9 @@ const invalid = (text: string) => failure(() => explainSettings(text), SETTINGS,
 const plus = (properties: Record<string, string>): string => `${SECRET}${formatConnectionString(properties)}`;
 
 function credentialOf(text: string): Record<string, unknown> {
-  const { credential } = settingsOf(text).identity;
+  const { identity } = settingsOf(text);
+  if (identity.kind !== 'entra' || identity.credential.kind === 'assertion') throw new Error(identity.kind);
+  const { credential } = identity;
   if (credential.kind === 'secret') return { kind: 'secret', secret: credential.secret.reveal() };
   const { kind, store, type, password, subject } = credential;
   return { kind, store: store.reveal(), type, password: password?.reveal(), subject };
@@ -72,26 +73,34 @@ describe('settings', () => {
     }
 
     it('fills in every default of the table', () => {
-      expect(settingsOf(SECRET)).to.deep.include({
+      const { identity, ...rest } = settingsOf(SECRET);
+      expect(rest).to.deep.equal({
         server: {
           host: 'db.contoso.example',
           port: 5432,
           database: 'flows',
           user: 'flow_reader',
-          ca: undefined,
+          tls: { mode: 'verify-full', negotiation: 'postgres', ca: undefined },
           applicationName: 'pg-entra',
+          timeZone: 'UTC',
+          readOnly: false,
         },
-        pool: { minSize: 0, maxSize: 10, waitMs: 60_000, idleMs: 60_000, lifeMs: 0 },
+        tokens: { initiate: 'GETANDREFRESH', supplied: undefined, location: 'memory://', key: undefined },
+        network: { ca: undefined, proxy: { kind: 'none' } },
+        pool: { keepsIdle: true, minSize: 0, maxSize: 10, waitMs: 60_000, idleMs: 60_000, lifeMs: 0 },
         timeoutMs: 60_000,
+        maxRows: undefined,
+        connectOnOpen: false,
       });
-      const { identity } = settingsOf(SECRET);
-      expect(identity).to.include({
+      expect(identity).to.deep.include({
+        kind: 'entra',
         tenant: 'contoso.onmicrosoft.com',
-        authority: 'https://login.microsoftonline.com',
+        environment: 'AUTO',
+        authority: undefined,
+        region: undefined,
         clientId: '11111111-2222-3333-4444-555555555555',
         scope: undefined,
-        ca: undefined,
-        tokenLocation: 'memory://',
+        audience: undefined,
       });
     });
 
@@ -125,15 +134,49 @@ describe('settings', () => {
     const missing = async (text: string): Promise<readonly string[] | undefined> =>
       (await failure(() => explainSettings(text), SETTINGS, 'PROPERTIES_MISSING')).properties;
 
-    it('P-20 lists all missing properties at once', async () => {
-      expect(await missing('')).to.deep.equal([
+    it('P-20 lists all missing properties at once, with the group they belong to', async () => {
+      const error = await failure(() => explainSettings(''), SETTINGS, 'PROPERTIES_MISSING');
+      expect(error.message).to.equal(
+        'Properties are missing: Server, User (Authentication); AzureTenant (Azure Authentication); ' +
+          'OAuthClientId, OAuthClientSecret or OAuthJWTCert (OAuth).',
+      );
+      expect(error.properties).to.deep.equal([
         'Server',
-        'Database',
         'User',
         'AzureTenant',
         'OAuthClientId',
         'OAuthClientSecret',
       ]);
+    });
+
+    const sets: readonly (readonly [given: string, missing: readonly string[]])[] = [
+      ['AuthScheme=AzureServicePrincipal', ['AzureTenant', 'OAuthClientId', 'OAuthClientSecret']],
+      ['AuthScheme=AzureServicePrincipalCert', ['AzureTenant', 'OAuthClientId', 'OAuthJWTCert']],
+      ['AuthScheme=AzureWorkloadIdentity', ['AzureTenant', 'OAuthClientId', 'OAuthClientAssertion']],
+      ['AuthScheme=AzureMSI', []],
+      ['AuthScheme=OAuthClient', ['OAuthClientId', 'OAuthClientSecret', 'OAuthIssuer']],
+      ['AuthScheme=OAuthClient;TokenUrl=https://x/t;OAuthJWTCert=/x', ['OAuthClientId']],
+      ['AuthScheme=OAuthToken', ['OAuthAccessToken']],
+      ['AuthScheme=Password', ['Password']],
+      ['AuthScheme=Password;InitiateOAuth=OFF', ['Password']],
+      ['AuthScheme=AzureServicePrincipal;InitiateOAuth=OFF', ['OAuthAccessToken']],
+      ['AuthScheme=AzureMSI;InitiateOAuth=REFRESH', ['OAuthAccessToken']],
+    ];
+    for (const [given, expected] of sets) {
+      it(`P-20 lists what is missing with ${given}`, async () => {
+        if (expected.length === 0) explainSettings(SERVER + given);
+        else expect(await missing(SERVER + given)).to.deep.equal(expected);
+      });
+    }
+
+    it('P-20 says of a refused scheme that, and not what would follow from it', async () => {
+      const text = `${SERVER}AuthScheme=AwsIAMRoles;AWSAccessKey=a;AWSSecretKey=s;AWSRoleARN=r`;
+      const error = await failure(() => explainSettings(text), SETTINGS, 'PROPERTY_UNSUPPORTED');
+      expect(error.message).to.equal(
+        'This connector cannot do what is asked: AWSAccessKey, AWSSecretKey, AWSRoleARN: AWS IAM logins are not ' +
+          'supported; use Password, or OAuthToken with a token of yours. AuthScheme AwsIAMRoles: logins of other ' +
+          'clouds are not supported; use OAuthToken with a token of yours, or Password.',
+      );
     });
 
     it('P-20 wants the certificate with AzureServicePrincipalCert', async () => {
@@ -162,7 +205,7 @@ describe('settings', () => {
         'OAuthClientSecret',
       ]);
       expect(error.message).to.contain(
-        'Missing: Server, OAuthClientId, OAuthClientSecret (or OAuthJWTCert).',
+        ' Missing: Server (Authentication); OAuthClientId, OAuthClientSecret or OAuthJWTCert (OAuth).',
       );
     });
 
@@ -177,8 +220,8 @@ describe('settings', () => {
 
     it('notes properties of the certificate that have no effect with a secret', () => {
       expect(notesOf(`${SECRET}OAuthJWTCertPassword=canary;OAuthJWTCertSubject=CN=canary`)).to.deep.equal([
-        'OAuthJWTCertPassword has no effect with AzureServicePrincipal.',
-        'OAuthJWTCertSubject has no effect with AzureServicePrincipal.',
+        'OAuthJWTCertPassword has no effect with AuthScheme AzureServicePrincipal.',
+        'OAuthJWTCertSubject has no effect with AuthScheme AzureServicePrincipal.',
       ]);
     });
 
@@ -242,7 +285,7 @@ describe('settings', () => {
         'identity.scope',
         'https://ossrdbms-aad.database.windows.net/.default',
       ],
-      ['', 'OAuthSettingsLocation', 'memory://shared', 'identity.tokenLocation', 'memory://shared'],
+      ['', 'OAuthSettingsLocation', 'memory://shared', 'tokens.location', 'memory://shared'],
       ['', 'User', 'Flow Reader-ü "x"', 'server.user', 'Flow Reader-ü "x"'],
       ['', 'Database', '日本', 'server.database', '日本'],
       ['P-29', 'User', '${USER}', 'server.user', '${USER}'],
@@ -268,8 +311,8 @@ describe('settings', () => {
       ),
       ...['wahr', '2', 'y', 'tru', 'null'].map((value) => ['P-17', 'UseSSL', value] as const),
       ['P-18', 'AuthScheme', 'AzurAD'],
-      ['P-18', 'InitiateOAuth', 'OFF'],
-      ['P-18', 'OAuthGrantType', 'CODE'],
+      ['P-18', 'InitiateOAuth', 'ON'],
+      ['P-18', 'OAuthGrantType', 'DEVICE'],
       ...[
         'https://db',
         'db:5432',
@@ -323,10 +366,10 @@ describe('settings', () => {
       ...['https://x', '/.default', 'a b/.default', 'https://x/.default extra', 'https://x//.default'].map(
         (value) => ['', 'Scope', value] as const,
       ),
-      ...['file:///x', 'registry://x', '/tmp/x'].map(
+      ...['file:///x', 'registry://x', 'https://x'].map(
         (value) => ['', 'OAuthSettingsLocation', value] as const,
       ),
-      ...['a b', 'a/b', 'x'.repeat(257), 'a\u202eb'].map((value) => ['', 'OAuthClientId', value] as const),
+      ...['a b', 'x'.repeat(257), 'a\u202eb'].map((value) => ['', 'OAuthClientId', value] as const),
       ['', 'SSLCA', '-----BEGIN PRIVATE KEY-----'],
     ];
     for (const [row, name, value] of refused) {
@@ -339,7 +382,8 @@ describe('settings', () => {
 
     it('P-18 names the allowed values', async () => {
       expect((await invalid(plus({ AuthScheme: 'AzurAD' }))).message).to.equal(
-        'AuthScheme must be one of AzureServicePrincipal, AzureServicePrincipalCert, AzureAD.',
+        'AuthScheme must be one of AzureServicePrincipal, AzureServicePrincipalCert, AzureAD, ' +
+          'AzureWorkloadIdentity, OAuthClient, AzureMSI, OAuthToken, Password.',
       );
     });
 
@@ -371,28 +415,5 @@ describe('settings', () => {
         expect(time(900_000) / Math.max(time(90_000), 1)).to.be.lessThan(60);
       });
     }
-  });
-
-  describe('explaining', () => {
-    it('says of every property what is used and where it came from, secrets masked', () => {
-      const { effective } = explainSettings(`${SECRET}Port=6432`);
-      const line = (name: string) => effective.find((each) => each.name === name);
-      expect(line('Port')).to.include({ value: '6432', origin: 'given' });
-      expect(line('Timeout')).to.include({ value: '60', origin: 'default' });
-      expect(line('OAuthClientSecret')).to.include({ value: '***', origin: 'given' });
-      expect(line('AuthScheme')).to.include({ value: 'AzureServicePrincipal', origin: 'derived' });
-      expect(line('Scope')).to.include({ value: '', origin: 'derived' });
-      expect(line('OAuthJWTCert')).to.equal(undefined);
-    });
-
-    it('leaves out only what the credential makes useless', () => {
-      const names = (text: string): string[] => explainSettings(text).effective.map(({ name }) => name);
-      const all = (PROPERTIES as readonly Property[]).map(({ name }) => name);
-      const certificateOnly = all.filter((name) => name.startsWith('OAuthJWT'));
-      expect(names(SECRET)).to.have.members(all.filter((name) => !certificateOnly.includes(name)));
-      expect(names(`${CERTIFICATE}OAuthJWTCertPassword=x`)).to.have.members(
-        all.filter((name) => name !== 'OAuthClientSecret'),
-      );
-    });
   });
 });
