@@ -36,28 +36,44 @@ export function chooseLogin(values: ValueReader): LoginChoice {
   const choice = { scheme, initiate, grant: grantOf(values, scheme), isRefused };
   if (isRefused) return choice;
   if (given === 'AzureAD' && initiate === 'GETANDREFRESH' && !hasAny(values, CREDENTIALS))
-    values.unsupported(['AuthScheme'], NO_BROWSER);
+    values.unsupported('AuthScheme', 'AuthScheme=AzureAD', NO_BROWSER);
   if (given !== undefined && given !== scheme) values.readAs('AuthScheme', scheme);
-  else values.count('AuthScheme', scheme);
-  values.count('InitiateOAuth', initiate);
+  else values.count('AuthScheme', scheme, `from ${deciderOf(values) ?? 'the credential'}`);
+  values.count('InitiateOAuth', initiate, initiate === 'OFF' ? ONLY_TOKEN : CAN_REQUEST);
   reportConflicts(values, scheme);
   reportMissingSense(values, choice);
   return choice;
 }
 
+const ONLY_TOKEN = 'only OAuthAccessToken is set';
+const CAN_REQUEST = 'the connector can request a token';
 const NO_BROWSER =
-  'AuthScheme AzureAD: without OAuthClientSecret or OAuthJWTCert it logs in a user by a browser, and a flow has neither; set one of the two, and the application logs in as itself.';
+  'without OAuthClientSecret or OAuthJWTCert it logs in a user by a browser, and a flow has neither; set one of the two, and the application logs in as itself';
 
 function schemeOf(values: ValueReader, given: string | undefined): AuthScheme {
-  const byCredential = values.has('OAuthJWTCert') ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
-  if (given === 'AzureAD' || given === 'AzureServicePrincipal') return byCredential;
-  if (given !== undefined) return given as AuthScheme;
-  if (hasAny(values, ['OAuthIssuer', 'OAuthAccessTokenURL'])) return 'OAuthClient';
-  if (hasAny(values, ['OAuthJWTCert', 'OAuthClientSecret'])) return byCredential;
-  if (values.has('OAuthClientAssertion')) return 'AzureWorkloadIdentity';
-  if (values.has('OAuthAccessToken')) return 'OAuthToken';
-  const isAzure = hasAny(values, ['AzureTenant', 'OAuthClientId']);
-  return values.has('Password') && !isAzure ? 'Password' : byCredential;
+  if (given !== undefined && !['AzureAD', 'AzureServicePrincipal'].includes(given))
+    return given as AuthScheme;
+  const byCertificate = values.has('OAuthJWTCert');
+  const byCredential = byCertificate ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
+  const decider = given === undefined ? deciderOf(values) : undefined;
+  return (decider === undefined ? undefined : SCHEMES[decider]) ?? byCredential;
+}
+
+/** The scheme that a property speaks for when AuthScheme is absent, the strongest first. */
+const SCHEMES = {
+  OAuthIssuer: 'OAuthClient',
+  OAuthAccessTokenURL: 'OAuthClient',
+  OAuthJWTCert: 'AzureServicePrincipalCert',
+  OAuthClientSecret: 'AzureServicePrincipal',
+  OAuthClientAssertion: 'AzureWorkloadIdentity',
+  OAuthAccessToken: 'OAuthToken',
+  AzureTenant: 'AzureServicePrincipal',
+  OAuthClientId: 'AzureServicePrincipal',
+  Password: 'Password',
+} as const satisfies Partial<Record<PropertyName, AuthScheme>>;
+
+function deciderOf(values: ValueReader): keyof typeof SCHEMES | undefined {
+  return (Object.keys(SCHEMES) as (keyof typeof SCHEMES)[]).find((name) => values.has(name));
 }
 
 const CREDENTIALS = ['OAuthClientSecret', 'OAuthJWTCert', 'OAuthClientAssertion'] as const;

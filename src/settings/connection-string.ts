@@ -33,7 +33,7 @@ export function parseConnectionString(text: string): RawProperties {
 
 /** {@link parseConnectionString} together with notes on aliases and repeated names. */
 export function readConnectionString(text: string): ReadProperties {
-  if (text.length > LONGEST_TEXT) throw malformed('it is longer than 1 MiB', LONGEST_TEXT);
+  if (text.length > LONGEST_TEXT) throw tooLong();
   const bad = firstUnsendable(text);
   if (bad >= 0) throw malformed(`it ${UNSENDABLE}`, bad);
   const jdbc = lengthOf(/^\s*jdbc:(?:cdata:)?postgresql:/i.exec(text));
@@ -65,11 +65,20 @@ export function readPropertyObject(object: Readonly<Record<string, unknown>>): R
 /**
  * The connection string that {@link parseConnectionString} reads back as `properties`, which may
  * use any accepted name. Values stand as they are: mask secrets before if it is for eyes.
+ *
+ * @throws ConnectorError PROPERTY_INVALID, UNKNOWN_PROPERTY, or CONNECTION_STRING_MALFORMED where
+ *   it would be longer than 1 MiB
  */
 export function formatConnectionString(properties: Readonly<Record<string, unknown>>): string {
-  return Object.entries(readPropertyObject(properties).properties)
+  const text = Object.entries(readPropertyObject(properties).properties)
     .map(([name, value]) => `${name}=${quoted(value)}`)
     .join(';');
+  if (text.length > LONGEST_TEXT) throw tooLong();
+  return text;
+}
+
+function tooLong(): ConnectorError {
+  return malformed('it is longer than 1 MiB', LONGEST_TEXT);
 }
 
 function textOf(value: unknown): string | undefined {

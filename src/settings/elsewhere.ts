@@ -1,5 +1,8 @@
 import type { PropertyFacts, PropertyGroup } from './property.js';
 
+export const NO_KERBEROS = 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password';
+export const NO_AWS = 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours';
+
 /**
  * The part of the table that other connectors have and this one has not: a connection string
  * that is pasted from there is told what does not apply here, and why.
@@ -132,7 +135,7 @@ export const ELSEWHERE = [
   ...rows(
     'kerberos',
     {
-      unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
+      unsupported: NO_KERBEROS,
       help: 'Kerberos login.',
     },
     {
@@ -149,7 +152,7 @@ export const ELSEWHERE = [
   ...rows(
     'aws',
     {
-      unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
+      unsupported: NO_AWS,
       help: 'AWS IAM login.',
     },
     {

@@ -23,7 +23,7 @@ export function effectiveProperties(
   deciding: Deciding,
 ): EffectiveProperty[] {
   return (PROPERTIES as readonly Property[])
-    .filter((property) => isActive(property) && counts(property, deciding))
+    .filter((property) => isActive(property) && idleReason(property, values, deciding) === undefined)
     .filter(({ name, derived }) => derived !== undefined || values.counting(name) !== undefined)
     .map((property) => {
       const { name, secret } = property;
@@ -48,8 +48,8 @@ function originOf(
 }
 
 function noteOn(property: Property, values: ValueReader, alias: string | undefined): string | undefined {
-  const { name, kind, derived } = property;
-  if (!values.has(name)) return derived;
+  const { name, kind } = property;
+  if (!values.has(name)) return values.storyOf(name);
   const given = values.text(name);
   const isReadAs = kind === 'choice' && given.toLowerCase() !== values.counting(name)?.toLowerCase();
   const source = values.sourceOf(name);
@@ -64,20 +64,18 @@ function noteOn(property: Property, values: ValueReader, alias: string | undefin
 /** Notes what was given and does not count with the login that was chosen. */
 export function noteIdle(values: ValueReader, deciding: Deciding): void {
   for (const property of PROPERTIES as readonly Property[]) {
-    if (!values.has(property.name) || !isActive(property)) continue;
-    const decider = unmetBy(property, deciding);
-    if (decider === undefined) continue;
     const { name } = property;
-    values.note(name, `${name} has no effect with ${decider} ${deciding[decider]}.`);
+    if (!values.has(name) || !isActive(property)) continue;
+    const reason = idleReason(property, values, deciding);
+    if (reason !== undefined) values.note(name, `${name} has no effect ${reason}.`);
   }
 }
 
-function counts(property: Property, deciding: Deciding): boolean {
-  return unmetBy(property, deciding) === undefined;
-}
-
-/** The deciding property by whose value `property` does not count. */
-function unmetBy({ visibleWhen = {} }: Property, deciding: Deciding): keyof Deciding | undefined {
+/** Why `property` does not count: `with AuthScheme Password`, `without ProxyServer`. */
+function idleReason(property: Property, values: ValueReader, deciding: Deciding): string | undefined {
+  const { visibleWhen = {}, beside } = property;
   const deciders = Object.keys(visibleWhen) as (keyof Deciding)[];
-  return deciders.find((decider) => !holds({ [decider]: visibleWhen[decider] ?? [] }, deciding));
+  const unmet = deciders.find((decider) => !holds({ [decider]: visibleWhen[decider] ?? [] }, deciding));
+  if (unmet !== undefined) return `with ${unmet} ${deciding[unmet]}`;
+  return beside === undefined || values.has(beside as PropertyName) ? undefined : `without ${beside}`;
 }

@@ -176,7 +176,8 @@ function secretOf(values: ValueReader, placement: 'BASIC' | 'POST'): SecretCrede
 
 function placementOf(values: ValueReader, usual: 'BASIC' | 'POST'): 'BASIC' | 'POST' {
   const placement = (values.choice('OAuthPasswordGrantMode') ?? usual) as 'BASIC' | 'POST';
-  values.count('OAuthPasswordGrantMode', placement);
+  const provider = usual === 'POST' ? 'Microsoft Entra ID' : 'OpenID providers';
+  values.count('OAuthPasswordGrantMode', placement, `usual for ${provider}`);
   return placement;
 }
 

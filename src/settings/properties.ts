@@ -3,7 +3,7 @@
  * about a property beside its name. The parser, `connector.json`, the host forms, the help texts,
  * `docs/properties.md` and the masking are made from it; a fact about a property stands only here.
  */
-import { ELSEWHERE } from './elsewhere.js';
+import { ELSEWHERE, NO_AWS, NO_KERBEROS } from './elsewhere.js';
 import { SUPPORTED_TYPES, UNSUPPORTED_TYPES } from './key-store-types.js';
 import type { PropertyCondition, PropertyFacts } from './property.js';
 
@@ -46,14 +46,13 @@ const SCHEMES = [...TOKEN_SCHEMES, 'Password'];
 
 const NEEDS_BROWSER =
   'it needs a browser or a user, and a flow has neither; use AzureServicePrincipal or AzureServicePrincipalCert';
-const NOT_AZURE =
-  'logins of other clouds are not supported; use OAuthToken with a token of yours, or Password';
 const REFUSED_SCHEMES = {
   AzurePassword: NEEDS_BROWSER,
-  Kerberos: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-  AwsIAMRoles: NOT_AZURE,
-  AwsEC2Roles: NOT_AZURE,
-  GCPServiceAccount: NOT_AZURE,
+  Kerberos: NO_KERBEROS,
+  AwsIAMRoles: NO_AWS,
+  AwsEC2Roles: NO_AWS,
+  GCPServiceAccount:
+    'Google Cloud logins are not supported; use Password, or OAuthToken with a token of yours',
 };
 const REFUSED_GRANTS = {
   CODE: NEEDS_BROWSER,
@@ -205,7 +204,7 @@ export const PROPERTIES = [
     choices: ['CLIENT', 'JWT'],
     refused: REFUSED_GRANTS,
     default: 'CLIENT',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: { AuthScheme: CLIENTS },
     help: 'CLIENT: the application logs in as itself (client credentials). JWT: with a signed assertion as grant (RFC 7523), for OAuthClient.',
   },
   {
@@ -237,6 +236,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     visibleWhen: WITH_SECRET,
+    beside: 'OAuthClientSecret',
     help: 'Second client secret, tried when the first one is refused or expired: the overlap while secrets are rotated.',
   },
   {
@@ -245,6 +245,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     visibleWhen: WITH_SECRET,
+    beside: 'OAuthClientSecret',
     help: 'Date on which the client secret expires (2027-03-31), for warnings 30, 7 and 1 days ahead.',
   },
   {
@@ -285,6 +286,7 @@ export const PROPERTIES = [
     choices: ['BASIC', 'POST'],
     derived: 'POST for Microsoft Entra ID, BASIC for OAuthClient',
     visibleWhen: WITH_SECRET,
+    beside: 'OAuthClientSecret',
     help: 'Where id and secret travel: in the Authorization header (BASIC) or in the form (POST).',
   },
   {
@@ -326,6 +328,7 @@ export const PROPERTIES = [
     unit: 'seconds',
     derived: 'what the token itself says, if it is a JWT',
     visibleWhen: WITH_OWN_TOKEN,
+    beside: 'OAuthAccessToken',
     help: 'Life of OAuthAccessToken from its creation.',
   },
   {
@@ -336,6 +339,7 @@ export const PROPERTIES = [
     range: [1, 9_999_999_999_999],
     derived: 'what the token itself says, if it is a JWT',
     visibleWhen: WITH_OWN_TOKEN,
+    beside: 'OAuthAccessToken',
     help: 'When OAuthAccessToken was created, in milliseconds since 1970.',
   },
   {
@@ -352,7 +356,7 @@ export const PROPERTIES = [
     title: 'OAuth Settings Key',
     group: 'oauth',
     kind: 'text',
-    derived: 'the client secret (32 characters or more) or the private key',
+    derived: 'for a file: the client secret (32 characters or more) or the private key',
     secret: true,
     visibleWhen: WITH_REQUESTS,
     help: 'Key text that encrypts the file of OAuthSettingsLocation.',
@@ -376,6 +380,7 @@ export const PROPERTIES = [
     refused: UNSUPPORTED_TYPES,
     default: 'AUTO',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'What OAuthJWTCert holds: a file or a blob, and its format. AUTO looks at the content.',
   },
   {
@@ -385,6 +390,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Password of the store or of the encrypted private key.',
   },
   {
@@ -395,6 +401,7 @@ export const PROPERTIES = [
     derived: 'OAuthJWTCertPassword',
     secret: true,
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Password of the key in a Java key store, where it differs from that of the store.',
   },
   {
@@ -404,6 +411,7 @@ export const PROPERTIES = [
     kind: 'text',
     default: '*',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Which certificate of the store: a subject (CN=…), a part of one, an alias, or * for the one that is valid longest.',
   },
   {
@@ -413,6 +421,7 @@ export const PROPERTIES = [
     kind: 'store',
     secret: true,
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Second certificate with its key, tried when the first one is refused or expired: the overlap while certificates are rotated. Its format is found from its content; it shares password and subject with the first.',
   },
   {
@@ -424,6 +433,7 @@ export const PROPERTIES = [
     choices: ['PS256', 'RS256'],
     default: 'PS256',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Signature of the assertion: PS256 names the certificate by x5t#S256, RS256 by x5t.',
   },
   {
@@ -433,6 +443,7 @@ export const PROPERTIES = [
     kind: 'boolean',
     default: 'false',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Sends the certificate chain with the assertion (x5c), for applications that trust a subject name and issuer.',
   },
   {
@@ -451,6 +462,7 @@ export const PROPERTIES = [
     kind: 'text',
     derived: 'the issuer, else the token endpoint',
     visibleWhen: { AuthScheme: ['OAuthClient'] },
+    beside: 'OAuthJWTCert',
     help: 'Whom the assertion is for: aud, with OAuthClient.',
   },
   {
@@ -514,6 +526,7 @@ export const PROPERTIES = [
     range: [1, 65_535],
     derived: '80, 443 with TLS to the proxy, 1080 for SOCKS5',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'TCP port of the proxy.',
   },
   {
@@ -525,6 +538,7 @@ export const PROPERTIES = [
     refused: REFUSED_PROXY_SCHEMES,
     default: 'BASIC',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'How to log in to the proxy when ProxyUser is set.',
   },
   {
@@ -533,6 +547,7 @@ export const PROPERTIES = [
     group: 'proxy',
     kind: 'text',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'User name for the proxy.',
   },
   {
@@ -542,6 +557,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'Password for the proxy.',
   },
   {
@@ -552,6 +568,7 @@ export const PROPERTIES = [
     choices: ['AUTO', 'ALWAYS', 'NEVER', 'TUNNEL'],
     default: 'AUTO',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'TLS to the proxy itself: ALWAYS, NEVER, or as ProxyServer says (AUTO). TUNNEL means NEVER; the token request is tunnelled in any case.',
   },
   {
@@ -560,6 +577,7 @@ export const PROPERTIES = [
     group: 'proxy',
     kind: 'list',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'Hosts that are reached without the proxy; .contoso.com stands for all names below.',
   },
   {
@@ -727,6 +745,8 @@ export interface Property extends PropertyFacts {
   readonly name: PropertyName;
 }
 
+const BY_NAME = new Map<string, Property>(PROPERTIES.map((property) => [property.name, property]));
+
 const BY_FOLDED_NAME = new Map<string, Property>(
   PROPERTIES.flatMap((property: Property) =>
     [property.name, property.title, ...(property.aliases ?? [])].map(
@@ -745,7 +765,7 @@ export function findProperty(name: string): Property | undefined {
 
 /** The row of `name`. */
 export function propertyOf(name: PropertyName): Property {
-  const property = BY_FOLDED_NAME.get(foldName(name));
+  const property = BY_NAME.get(name);
   if (!property) throw new TypeError(`no row for ${name}`);
   return property;
 }

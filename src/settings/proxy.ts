@@ -1,4 +1,3 @@
-import type { PropertyName } from './properties.js';
 import type { Secret } from './secret.js';
 import type { ValueReader } from './value-reader.js';
 
@@ -22,13 +21,6 @@ type ProxyProtocol = 'http' | 'https' | 'socks5';
 
 const DEFAULT_PORTS: Readonly<Record<ProxyProtocol, number>> = { http: 80, https: 443, socks5: 1_080 };
 
-const DEPENDENT = [
-  'ProxyPort',
-  'ProxyUser',
-  'ProxyPassword',
-  'ProxyExceptions',
-] as const satisfies readonly PropertyName[];
-
 /** The proxy that the group of properties names. */
 export function proxyOf(values: ValueReader): ProxySettings {
   const automatic = values.boolean('ProxyAutoDetect') === true;
@@ -40,14 +32,11 @@ export function proxyOf(values: ValueReader): ProxySettings {
       ['ProxyAutoDetect', 'ProxyServer'],
       'Both ProxyAutoDetect and ProxyServer are set; the proxy is either looked up or named.',
     );
-  if (named === undefined) {
-    for (const name of DEPENDENT)
-      if (values.has(name)) values.note(name, `${name} has no effect without ProxyServer.`);
-    return { kind: automatic ? 'environment' : 'none' };
-  }
+  if (named === undefined) return { kind: automatic ? 'environment' : 'none' };
   const { protocol, host, port: appended } = serverOf(values, named, sslType);
   const port = values.optionalInteger('ProxyPort') ?? appended ?? DEFAULT_PORTS[protocol];
-  values.count('ProxyPort', String(port));
+  const story = appended === undefined ? `usual for ${protocol}` : 'from ProxyServer';
+  values.count('ProxyPort', String(port), story);
   return {
     kind: 'fixed',
     protocol,

@@ -80,6 +80,7 @@ function hostOf(values: ValueReader): string {
 function isHost(text: string): boolean {
   if (isIPv6(text)) return true;
   if (!/^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252})$/u.test(text)) return false;
+  if (text.normalize('NFKC') !== text) return false;
   const ascii = domainToASCII(text);
   const resolved = /^[\x20-\x7e]*$/.test(text) ? ascii : domainToUnicode(ascii);
   return resolved === text.toLowerCase();

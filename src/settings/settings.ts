@@ -111,8 +111,8 @@ export function explainSettings(
 
 function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedSettings {
   const values = new ValueReader(expandReferences(read.properties, sources), sources);
-  values.requireSupport();
   const login = chooseLogin(values);
+  values.requireSupport();
   const deciding = {
     AuthScheme: login.scheme,
     InitiateOAuth: login.initiate,

@@ -19,10 +19,13 @@ export class ValueReader {
   readonly #given: ReadonlyMap<PropertyName, GivenValue>;
   readonly #sources: SettingsSources;
   readonly #problems: Problem[] = [];
+  /** What cannot be done, with the words for where it was asked. */
+  readonly #refusals = new Map<string, { properties: PropertyName[]; asked: string[] }>();
   readonly #missing: Property[] = [];
   readonly #notes: SettingsNote[] = [];
   /** Values in the form in which they count, where that is not the given one. */
   readonly #counting = new Map<PropertyName, string>();
+  readonly #stories = new Map<PropertyName, string>();
 
   constructor(given: ReadonlyMap<PropertyName, GivenValue>, sources: SettingsSources) {
     this.#given = given;
@@ -53,9 +56,15 @@ export class ValueReader {
     return this.#counting.get(name) ?? this.optional(name);
   }
 
-  /** Lets `value` count for `name`, for {@link counting}. */
-  count(name: PropertyName, value: string): void {
+  /** Lets `value` count for `name`, for {@link counting}; `story` says where it comes from if not given. */
+  count(name: PropertyName, value: string, story?: string): void {
     this.#counting.set(name, value);
+    if (story !== undefined) this.#stories.set(name, story);
+  }
+
+  /** Where the value of an absent property comes from. */
+  storyOf(name: PropertyName): string | undefined {
+    return this.#stories.get(name) ?? propertyOf(name).derived;
   }
 
   /** Lets `value` count in place of the one that is given, and notes it; `why` ends the sentence. */
@@ -129,7 +138,7 @@ export class ValueReader {
     const found = choices.find(isMeant);
     const refusal = Object.entries(refused).find(([choice]) => isMeant(choice));
     if (found !== undefined) this.count(name, found);
-    else if (refusal) this.unsupported([name], `${name} ${refusal[0]}: ${refusal[1]}.`);
+    else if (refusal) this.unsupported(name, `${name}=${refusal[0]}`, refusal[1]);
     else this.problem(name, `must be one of ${choices.join(', ')}`);
     return found;
   }
@@ -167,22 +176,21 @@ export class ValueReader {
     this.#add('conflict', properties, text);
   }
 
-  /** `text` is a whole sentence that says what cannot be done, and what can. */
-  unsupported(properties: readonly PropertyName[], text: string): void {
-    this.#add('unsupported', properties, text);
+  /** `reason` says behind a colon why what was `asked` cannot be done, and what can. */
+  unsupported(property: PropertyName, asked: string, reason: string): void {
+    const { properties = [], asked: others = [] } = this.#refusals.get(reason) ?? {};
+    this.#refusals.set(reason, { properties: [...properties, property], asked: [...others, asked] });
   }
 
   /** Reports what was given and cannot act here: refused where that would mislead, noted otherwise. */
   requireSupport(): void {
-    const refused = new Map<string, PropertyName[]>();
     for (const property of PROPERTIES as readonly Property[]) {
       const { name, unsupported, inert } = property;
       const text = this.#given.get(name)?.text;
       if (text === undefined || asksForNothing(property, text)) continue;
-      if (unsupported !== undefined) refused.set(unsupported, [...(refused.get(unsupported) ?? []), name]);
+      if (unsupported !== undefined) this.unsupported(name, name, unsupported);
       if (inert !== undefined) this.note(name, `${name} has no effect: ${inert}.`);
     }
-    for (const [reason, names] of refused) this.unsupported(names, `${names.join(', ')}: ${reason}.`);
   }
 
   /** Notes every property that is required, given what `deciding` says of the conditions, and absent. */
@@ -204,6 +212,8 @@ export class ValueReader {
    *   is all that is wrong, else PROPERTY_INVALID
    */
   throwProblems(): void {
+    for (const [reason, { properties, asked }] of this.#refusals)
+      this.#add('unsupported', properties, `${asked.join(', ')}: ${reason}.`);
     const properties = [
       ...this.#problems.flatMap((problem) => problem.properties),
       ...this.#missing.map(({ name }) => name),

@@ -27,7 +27,7 @@ const NAMES = [
 const CHOICES = TABLE.flatMap(({ choices = [], refused = {} }) => [...choices, ...Object.keys(refused)]);
 // Those that the grammar, the readers of values, or those who print them care about.
 const CHARACTERS = [
-  ...'=;"\'{}@:/?#[]&%+ \t\r\n\\,.*~$-_0a1Zé',
+  ...'=;"\'{}@:/?#[]&%+ \t\r\n\\,.*~$-_0a1Zé'.split(''),
   ...['\0', '\u00a0', '\ufeff', '\u2028', '\u202e', '\u001b', '\ud800', '\udc00', '😀', '日', '\u212a', 'ﬀ'],
 ];
 const VALUES = [
@@ -92,7 +92,9 @@ export function longConnectionString(chance: Chance): string {
     'Server=',
   ];
   const piece = chance(2) === 0 ? noise(chance, 1 + chance(3)) : pairs(chance);
-  const text = starts[chance(starts.length)]! + (piece || ' ').repeat(1_048_576 / Math.max(piece.length, 1));
+  const text =
+    starts[chance(starts.length)]! +
+    (piece === '' ? ' ' : piece).repeat(1_048_576 / Math.max(piece.length, 1));
   return text.slice(0, 1_048_576);
 }
 

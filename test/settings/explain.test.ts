@@ -41,7 +41,7 @@ describe('explaining', () => {
     [
       `${SERVER}AuthScheme=OAuthToken;OAuthAccessToken=t`,
       'InitiateOAuth',
-      { value: 'OFF', origin: 'derived', note: 'OFF where only OAuthAccessToken is set, else GETANDREFRESH' },
+      { value: 'OFF', origin: 'derived', note: 'only OAuthAccessToken is set' },
     ],
   ];
   for (const [text, name, line] of lines) {
@@ -51,8 +51,10 @@ describe('explaining', () => {
   }
 
   it('shows the scheme and what is derived from it, and what is found out later as empty', () => {
-    expect(lineOf(SECRET, 'AuthScheme')).to.include({ value: 'AzureServicePrincipal', origin: 'derived' });
-    expect(lineOf(CERTIFICATE, 'AuthScheme')).to.include({ value: 'AzureServicePrincipalCert' });
+    const scheme = (text: string): object => ({ ...lineOf(text, 'AuthScheme'), name: undefined });
+    expect(scheme(SECRET)).to.include({ value: 'AzureServicePrincipal', note: 'from OAuthClientSecret' });
+    expect(scheme(CERTIFICATE)).to.include({ value: 'AzureServicePrincipalCert', note: 'from OAuthJWTCert' });
+    expect(lineOf(SECRET, 'AuthScheme').origin).to.equal('derived');
     expect(lineOf(SECRET, 'OAuthPasswordGrantMode')).to.include({ value: 'POST', origin: 'derived' });
     expect(lineOf(SECRET, 'Scope')).to.include({ value: '', origin: 'derived' });
   });

@@ -85,7 +85,7 @@ describe('the table of properties', () => {
         const { refused = {}, unsupported, inert, neutral } = property;
         const reasons = [...Object.values(refused), unsupported, inert].filter((text) => text !== undefined);
         for (const reason of reasons)
-          expect(reason).to.match(/^([a-z]|PostgreSQL|Kerberos|SSH|SQL|AWS).*[^.]$/);
+          expect(reason).to.match(/^([a-z]|PostgreSQL|Kerberos|SSH|SQL|AWS|Google).*[^.]$/);
         for (const choice of Object.keys(refused))
           expect(choices?.map(foldName), choice).not.to.include(foldName(choice));
         expect(unsupported !== undefined && inert !== undefined, 'both').to.equal(false);
@@ -110,8 +110,9 @@ describe('the table of properties', () => {
       });
 
       it('has conditions on existing choices, and is shown wherever it is required', () => {
-        const { visibleWhen, required, instead = [] } = property;
+        const { visibleWhen, required, instead = [], beside } = property;
         if (visibleWhen) expectCondition(visibleWhen);
+        if (beside !== undefined) expect(findProperty(beside)?.name).to.equal(beside);
         for (const other of instead) expect(findProperty(other)?.name).to.equal(other);
         if (typeof required !== 'object') {
           if (required) expect(visibleWhen, 'what is always required is always shown').to.equal(undefined);

@@ -19,6 +19,9 @@ const notesOf = (text: string): string[] => explainSettings(text).notes.map(({ t
 const invalid = (text: string) => failure(() => explainSettings(text), SETTINGS, 'PROPERTY_INVALID');
 const plus = (properties: Record<string, string>): string => `${SECRET}${formatConnectionString(properties)}`;
 
+const missing = async (text: string): Promise<readonly string[] | undefined> =>
+  (await failure(() => explainSettings(text), SETTINGS, 'PROPERTIES_MISSING')).properties;
+
 function credentialOf(text: string): Record<string, unknown> {
   const { identity } = settingsOf(text);
   if (identity.kind !== 'entra' || identity.credential.kind === 'assertion') throw new Error(identity.kind);
@@ -131,9 +134,6 @@ describe('settings', () => {
   });
 
   describe('what is missing or contradicts', () => {
-    const missing = async (text: string): Promise<readonly string[] | undefined> =>
-      (await failure(() => explainSettings(text), SETTINGS, 'PROPERTIES_MISSING')).properties;
-
     it('P-20 lists all missing properties at once, with the group they belong to', async () => {
       const error = await failure(() => explainSettings(''), SETTINGS, 'PROPERTIES_MISSING');
       expect(error.message).to.equal(
@@ -173,9 +173,8 @@ describe('settings', () => {
       const text = `${SERVER}AuthScheme=AwsIAMRoles;AWSAccessKey=a;AWSSecretKey=s;AWSRoleARN=r`;
       const error = await failure(() => explainSettings(text), SETTINGS, 'PROPERTY_UNSUPPORTED');
       expect(error.message).to.equal(
-        'This connector cannot do what is asked: AWSAccessKey, AWSSecretKey, AWSRoleARN: AWS IAM logins are not ' +
-          'supported; use Password, or OAuthToken with a token of yours. AuthScheme AwsIAMRoles: logins of other ' +
-          'clouds are not supported; use OAuthToken with a token of yours, or Password.',
+        'This connector cannot do what is asked: AuthScheme=AwsIAMRoles, AWSAccessKey, AWSSecretKey, AWSRoleARN: ' +
+          'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours.',
       );
     });
 
@@ -260,6 +259,9 @@ describe('settings', () => {
       ['P-21', 'Server', '127.0.0.1', 'server.host', '127.0.0.1'],
       ['P-21', 'Server', '::1', 'server.host', '::1'],
       ['P-21', 'Server', '[::1]', 'server.host', '::1'],
+      ['P-21', 'Server', 'db.contoso.example.', 'server.host', 'db.contoso.example.'],
+      ['P-21', 'Server', 'DB_1.Contoso.example', 'server.host', 'DB_1.Contoso.example'],
+      ['P-21', 'Server', 'xn--mnchen-3ya.example', 'server.host', 'xn--mnchen-3ya.example'],
       ['P-21', 'Server', 'fe80::1%eth0', 'server.host', 'fe80::1%eth0'],
       ['P-21', 'Server', 'münchen.example', 'server.host', 'münchen.example'],
       [
@@ -314,6 +316,15 @@ describe('settings', () => {
       ['P-18', 'InitiateOAuth', 'ON'],
       ['P-18', 'OAuthGrantType', 'DEVICE'],
       ...[
+        // Resolvers would take these for other hosts than they show.
+        '127.1',
+        '0x7f.1',
+        '2130706433',
+        '１２７.0.0.1',
+        'ｄb.example',
+        'db。example',
+        'K.example'.replace('K', '\u212a'),
+        '[db]',
         'https://db',
         'db:5432',
         'db/x',
@@ -403,17 +414,62 @@ describe('settings', () => {
       it(`P-14 checks ${name} of 1 MB in linear time`, () => {
         const time = (length: number): number => {
           const text = plus({ [name]: `https://${'a.-/'.repeat(length / 4)}` });
-          const start = performance.now();
-          try {
-            explainSettings(text);
-          } catch (error) {
-            expect(error).to.include({ code: 'PROPERTY_INVALID' });
-          }
-          return performance.now() - start;
+          const once = (): number => {
+            const start = performance.now();
+            try {
+              explainSettings(text);
+            } catch (error) {
+              expect(error).to.include({ code: 'PROPERTY_INVALID' });
+            }
+            return performance.now() - start;
+          };
+          return Math.min(once(), once(), once());
         };
         time(1_000); // warm
         expect(time(900_000) / Math.max(time(90_000), 1)).to.be.lessThan(60);
       });
     }
+  });
+
+  describe('the environment of the process', () => {
+    const before: Record<string, string | undefined> = {};
+    const variables = {
+      ...{ PGHOST: 'x', PGPORT: '1', PGUSER: 'x', PGPASSWORD: 'x', PGDATABASE: 'x', PGSSLMODE: 'disable' },
+      ...{ PGOPTIONS: '-c x=y', PGSSLNEGOTIATION: 'direct', PGCONNECT_TIMEOUT: '1', PGAPPNAME: 'x' },
+      ...{ PGSSLROOTCERT: '/x', PGREQUIREAUTH: 'none', PGSERVICE: 'x', PGPASSFILE: '/x', PGTZ: 'x' },
+      ...{ HTTPS_PROXY: 'http://x:1', HTTP_PROXY: 'http://x:1', NO_PROXY: '*', ALL_PROXY: 'http://x:1' },
+      ...{ NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_EXTRA_CA_CERTS: '/x' },
+      ...{ AZURE_TENANT_ID: 'x', AZURE_CLIENT_ID: 'x', AZURE_CLIENT_SECRET: 'x', AZURE_AUTHORITY_HOST: 'x' },
+    };
+
+    beforeEach(() => {
+      for (const [name, value] of Object.entries(variables)) {
+        before[name] = process.env[name];
+        process.env[name] = value;
+      }
+    });
+    afterEach(() => {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) Reflect.deleteProperty(process.env, name);
+        else process.env[name] = value;
+      }
+    });
+
+    it('P-26 P-27 changes no setting, neither of libpq nor of proxies, TLS and Azure', async () => {
+      for (const text of [SECRET, 'postgresql://u:p@h', `${SECRET}Database=;Port=`]) {
+        const inside = JSON.stringify(explainSettings(text));
+        const outside = JSON.stringify(explainSettings(text, { environment: {} }));
+        expect(inside).to.equal(outside);
+        expect(inside).not.to.match(/"x"|"direct"|"disable"|x:1/);
+      }
+      expect(await missing('')).to.include.members(['Server', 'User', 'AzureTenant']);
+    });
+
+    it('P-27 chooses the proxy variables only when it is asked to', () => {
+      expect(settingsOf(SECRET).network.proxy).to.deep.equal({ kind: 'none' });
+      expect(settingsOf(`${SECRET}ProxyAutoDetect=true`).network.proxy).to.deep.equal({
+        kind: 'environment',
+      });
+    });
   });
 });
