@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ConnectorError } from '../errors.js';
 import { isSendable } from '../server-text.js';
-import type { RawProperties } from './raw-properties.js';
+import { HIDDEN_NAME, type RawProperties } from './raw-properties.js';
 import { PROPERTIES, type Property, type PropertyName } from './properties.js';
 import { takesReference } from './property.js';
 
@@ -61,7 +61,8 @@ function variableOf(
 ): string {
   const found = Object.hasOwn(environment, variable) ? environment[variable] : undefined;
   if (found !== undefined && found !== '') return found;
-  const details = { property: name, variable };
+  // What is no name may be the rest of a connection string whose semicolons are missing.
+  const details = { property: name, variable: /^\w{1,128}$/.test(variable) ? variable : HIDDEN_NAME };
   throw new ConnectorError('PROPERTY_VARIABLE_MISSING', details, { properties: [name] });
 }
 

@@ -9,7 +9,7 @@ export type Chance = (below: number) => number;
 
 /** Chance by xorshift32, fast enough for millions of texts. */
 export function chanceOf(seed: number): Chance {
-  let state = seed | 1;
+  let state = Math.imul(seed + 1, 0x9e37_79b1) | 1;
   return (below) => {
     state ^= state << 13;
     state ^= state >>> 17;

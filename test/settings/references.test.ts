@@ -107,7 +107,7 @@ describe('references in values', () => {
     });
 
     // process.env has Object.prototype behind it: the names there are no variables.
-    for (const name of ['NONE', 'EMPTY', '', 'constructor', '__proto__', 'toString']) {
+    for (const name of ['NONE', 'EMPTY', 'constructor', '__proto__', 'toString']) {
       it(`refuses the variable "${name}"`, async () => {
         const error = await unset(`@env:${name}`, { environment });
         expect(error.message).to.equal(
@@ -115,6 +115,15 @@ describe('references in values', () => {
         );
         await unset(`@env:${name === 'EMPTY' ? 'PG_ENTRA_NONE' : name}`);
       });
+    }
+  });
+
+  it('X-02 names no variable that is none: it may be the rest of a string without semicolons', async () => {
+    for (const value of ['@env:', '@env:TOKEN Password=canary', '@env:a canary', `@env:${'x'.repeat(200)}`]) {
+      const { message } = await unset(value, { environment: {} });
+      expect(message).to.equal(
+        'The environment variable (text that is no name), named by OAuthClientSecret, is not set.',
+      );
     }
   });
 
