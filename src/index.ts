@@ -28,8 +28,11 @@ export {
 export { renderManifest, manifest, type Manifest } from './manifest.js';
 export { messageOf, type Message } from './message.js';
 export type { Result } from './operations/run.js';
-export { formatConnectionString, parseConnectionString } from './settings/connection-string.js';
-export type { RawProperties } from './settings/raw-properties.js';
+export {
+  formatConnectionString,
+  parseConnectionString,
+  type RawProperties,
+} from './settings/connection-string.js';
 export { Secret } from './settings/secret.js';
 export {
   explainSettings,

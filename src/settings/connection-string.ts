@@ -10,6 +10,8 @@ import {
 } from './raw-properties.js';
 import { readUri } from './uri.js';
 
+export type { RawProperties, SettingsNote } from './raw-properties.js';
+
 const LONGEST_TEXT = 1_048_576;
 
 /**
