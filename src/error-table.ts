@@ -137,6 +137,12 @@ export const ERRORS = {
     message: 'The connection string cannot be read: {problem} at character {offset}.',
     cure: 'Write Name=Value pairs separated by semicolons; put a value that holds ; or a quote in double quotes and double the quotes inside it.',
   },
+  URI_MALFORMED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The connection URI cannot be read: {problem} at character {offset}.',
+    cure: 'Write postgresql://user@host:port/database?Name=Value&Name=Value, and each of : / ? # [ ] @ & = % inside a user name, a password or a value percent-encoded: %2F for /, %40 for @.',
+  },
   UNKNOWN_PROPERTY: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,

@@ -19,6 +19,8 @@ export interface LoginChoice {
   readonly scheme: AuthScheme;
   readonly initiate: InitiateOAuth;
   readonly grant: 'CLIENT' | 'JWT';
+  /** The given scheme was refused: `scheme` only stands in for it, and nothing follows from it. */
+  readonly isRefused: boolean;
 }
 
 /**
@@ -28,27 +30,50 @@ export interface LoginChoice {
  */
 export function chooseLogin(values: ValueReader): LoginChoice {
   const given = values.choice('AuthScheme');
-  const scheme = schemeOf(values, given);
-  if (given !== undefined && given !== scheme)
-    values.note('AuthScheme', `AuthScheme ${given} is read as ${scheme}.`);
+  const isRefused = given === undefined && values.has('AuthScheme');
+  const scheme = isRefused ? 'AzureMSI' : schemeOf(values, given);
+  const initiate = initiateOf(values, scheme);
+  const choice = { scheme, initiate, grant: grantOf(values, scheme), isRefused };
+  if (isRefused) return choice;
+  if (given === 'AzureAD' && initiate === 'GETANDREFRESH' && !hasAny(values, CREDENTIALS))
+    values.unsupported('AuthScheme', 'AuthScheme=AzureAD', NO_BROWSER);
+  if (given !== undefined && given !== scheme) values.readAs('AuthScheme', scheme);
+  else values.count('AuthScheme', scheme, `from ${deciderOf(values) ?? 'the credential'}`);
+  values.count('InitiateOAuth', initiate, initiate === 'OFF' ? ONLY_TOKEN : CAN_REQUEST);
   reportConflicts(values, scheme);
-  const choice = { scheme, initiate: initiateOf(values, scheme), grant: grantOf(values, scheme) };
   reportMissingSense(values, choice);
   return choice;
 }
 
+const ONLY_TOKEN = 'only OAuthAccessToken is set';
+const CAN_REQUEST = 'the connector can request a token';
+const NO_BROWSER =
+  'without OAuthClientSecret or OAuthJWTCert it logs in a user by a browser, and a flow has neither; set one of the two, and the application logs in as itself';
+
 function schemeOf(values: ValueReader, given: string | undefined): AuthScheme {
-  const byCredential = values.has('OAuthJWTCert') ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
-  if (given === 'AzureAD' || given === 'AzureServicePrincipal') return byCredential;
-  if (given !== undefined) return given as AuthScheme;
-  // A value that was refused has been reported; what follows from it would only confuse.
-  if (values.has('AuthScheme')) return 'OAuthToken';
-  if (hasAny(values, ['OAuthIssuer', 'OAuthAccessTokenURL'])) return 'OAuthClient';
-  if (hasAny(values, ['OAuthJWTCert', 'OAuthClientSecret'])) return byCredential;
-  if (values.has('OAuthClientAssertion')) return 'AzureWorkloadIdentity';
-  if (values.has('OAuthAccessToken')) return 'OAuthToken';
-  const isAzure = hasAny(values, ['AzureTenant', 'OAuthClientId']);
-  return values.has('Password') && !isAzure ? 'Password' : byCredential;
+  if (given !== undefined && !['AzureAD', 'AzureServicePrincipal'].includes(given))
+    return given as AuthScheme;
+  const byCertificate = values.has('OAuthJWTCert');
+  const byCredential = byCertificate ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
+  const decider = given === undefined ? deciderOf(values) : undefined;
+  return (decider === undefined ? undefined : SCHEMES[decider]) ?? byCredential;
+}
+
+/** The scheme that a property speaks for when AuthScheme is absent, the strongest first. */
+const SCHEMES = {
+  OAuthIssuer: 'OAuthClient',
+  OAuthAccessTokenURL: 'OAuthClient',
+  OAuthJWTCert: 'AzureServicePrincipalCert',
+  OAuthClientSecret: 'AzureServicePrincipal',
+  OAuthClientAssertion: 'AzureWorkloadIdentity',
+  OAuthAccessToken: 'OAuthToken',
+  AzureTenant: 'AzureServicePrincipal',
+  OAuthClientId: 'AzureServicePrincipal',
+  Password: 'Password',
+} as const satisfies Partial<Record<PropertyName, AuthScheme>>;
+
+function deciderOf(values: ValueReader): keyof typeof SCHEMES | undefined {
+  return (Object.keys(SCHEMES) as (keyof typeof SCHEMES)[]).find((name) => values.has(name));
 }
 
 const CREDENTIALS = ['OAuthClientSecret', 'OAuthJWTCert', 'OAuthClientAssertion'] as const;

@@ -1,4 +1,4 @@
-import type { SettingsNote } from './connection-string.js';
+import type { SettingsNote } from './raw-properties.js';
 
 /**
  * What the environment asks for and does not get: certificates are verified whatever

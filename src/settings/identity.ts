@@ -170,8 +170,15 @@ function secretOf(values: ValueReader, placement: 'BASIC' | 'POST'): SecretCrede
     secret: values.secret('OAuthClientSecret') ?? new Secret(''),
     fallback: values.secret('OAuthClientSecretFallback'),
     expiresAtMs: dateOf(values, 'OAuthClientSecretExpires'),
-    placement: (values.choice('OAuthPasswordGrantMode') ?? placement) as 'BASIC' | 'POST',
+    placement: placementOf(values, placement),
   };
+}
+
+function placementOf(values: ValueReader, usual: 'BASIC' | 'POST'): 'BASIC' | 'POST' {
+  const placement = (values.choice('OAuthPasswordGrantMode') ?? usual) as 'BASIC' | 'POST';
+  const provider = usual === 'POST' ? 'Microsoft Entra ID' : 'OpenID providers';
+  values.count('OAuthPasswordGrantMode', placement, `usual for ${provider}`);
+  return placement;
 }
 
 function certificateOf(values: ValueReader): CertificateCredential {

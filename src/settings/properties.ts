@@ -3,6 +3,7 @@
  * about a property beside its name. The parser, `connector.json`, the host forms, the help texts,
  * `docs/properties.md` and the masking are made from it; a fact about a property stands only here.
  */
+import { ELSEWHERE, NO_AWS, NO_KERBEROS } from './elsewhere.js';
 import { SUPPORTED_TYPES, UNSUPPORTED_TYPES } from './key-store-types.js';
 import type { PropertyCondition, PropertyFacts } from './property.js';
 
@@ -20,6 +21,10 @@ const TOKEN_SCHEMES = [...REQUESTERS, 'OAuthToken'];
 const WITH_TENANT: PropertyCondition = { AuthScheme: ENTRA_APPLICATIONS };
 const WITH_ENTRA: PropertyCondition = { AuthScheme: [...ENTRA_APPLICATIONS, 'AzureMSI'] };
 const WITH_TOKEN: PropertyCondition = { AuthScheme: TOKEN_SCHEMES };
+const WITH_OWN_TOKEN: PropertyCondition = {
+  AuthScheme: TOKEN_SCHEMES,
+  InitiateOAuth: ['REFRESH', 'OFF'],
+};
 const WITH_REQUESTS: PropertyCondition = { AuthScheme: REQUESTERS };
 const WITH_SECRET: PropertyCondition = { AuthScheme: ['AzureServicePrincipal', 'AzureAD', 'OAuthClient'] };
 const WITH_CERTIFICATE: PropertyCondition = {
@@ -41,14 +46,13 @@ const SCHEMES = [...TOKEN_SCHEMES, 'Password'];
 
 const NEEDS_BROWSER =
   'it needs a browser or a user, and a flow has neither; use AzureServicePrincipal or AzureServicePrincipalCert';
-const NOT_AZURE =
-  'logins of other clouds are not supported; use OAuthToken with a token of yours, or Password';
 const REFUSED_SCHEMES = {
   AzurePassword: NEEDS_BROWSER,
-  Kerberos: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-  AwsIAMRoles: NOT_AZURE,
-  AwsEC2Roles: NOT_AZURE,
-  GCPServiceAccount: NOT_AZURE,
+  Kerberos: NO_KERBEROS,
+  AwsIAMRoles: NO_AWS,
+  AwsEC2Roles: NO_AWS,
+  GCPServiceAccount:
+    'Google Cloud logins are not supported; use Password, or OAuthToken with a token of yours',
 };
 const REFUSED_GRANTS = {
   CODE: NEEDS_BROWSER,
@@ -81,7 +85,7 @@ export const PROPERTIES = [
   {
     name: 'Server',
     title: 'Server',
-    aliases: ['Host', 'DataSource', 'hostaddr'],
+    aliases: ['Host', 'DataSource', 'ServerName', 'Address', 'Addr', 'hostaddr'],
     group: 'authentication',
     kind: 'text',
     required: true,
@@ -99,7 +103,7 @@ export const PROPERTIES = [
   {
     name: 'Database',
     title: 'Database',
-    aliases: ['InitialCatalog', 'dbname'],
+    aliases: ['InitialCatalog', 'dbname', 'DB'],
     group: 'authentication',
     kind: 'text',
     derived: 'the value of User, as the server has it',
@@ -117,7 +121,7 @@ export const PROPERTIES = [
   {
     name: 'Password',
     title: 'Password',
-    aliases: ['Pwd'],
+    aliases: ['Pwd', 'PSW'],
     group: 'authentication',
     kind: 'text',
     secret: true,
@@ -138,24 +142,16 @@ export const PROPERTIES = [
   {
     name: 'UseSSL',
     title: 'Use SSL',
-    aliases: ['ssl'],
+    aliases: ['ssl', 'Encrypt'],
     group: 'authentication',
     kind: 'boolean',
     default: 'true',
     help: 'Encrypts the connection. A token is never sent without, so false is refused unless AuthScheme is Password.',
   },
   {
-    name: 'Visibility',
-    title: 'Visibility',
-    group: 'authentication',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Privileges a table must grant to be listed.',
-  },
-  {
     name: 'AzureTenant',
     title: 'Azure Tenant',
-    aliases: ['TenantId'],
+    aliases: ['TenantId', 'AzureTenantId', 'DirectoryId'],
     group: 'azure',
     kind: 'text',
     required: REQUESTS_FROM_ENTRA,
@@ -208,13 +204,13 @@ export const PROPERTIES = [
     choices: ['CLIENT', 'JWT'],
     refused: REFUSED_GRANTS,
     default: 'CLIENT',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: { AuthScheme: CLIENTS },
     help: 'CLIENT: the application logs in as itself (client credentials). JWT: with a signed assertion as grant (RFC 7523), for OAuthClient.',
   },
   {
     name: 'OAuthClientId',
     title: 'OAuth Client Id',
-    aliases: ['ClientId'],
+    aliases: ['ClientId', 'AzureClientId', 'ApplicationId'],
     group: 'oauth',
     kind: 'text',
     required: REQUESTS_AS_CLIENT,
@@ -224,7 +220,7 @@ export const PROPERTIES = [
   {
     name: 'OAuthClientSecret',
     title: 'OAuth Client Secret',
-    aliases: ['ClientSecret'],
+    aliases: ['ClientSecret', 'AzureClientSecret'],
     group: 'oauth',
     kind: 'text',
     secret: true,
@@ -240,6 +236,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     visibleWhen: WITH_SECRET,
+    beside: 'OAuthClientSecret',
     help: 'Second client secret, tried when the first one is refused or expired: the overlap while secrets are rotated.',
   },
   {
@@ -248,6 +245,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     visibleWhen: WITH_SECRET,
+    beside: 'OAuthClientSecret',
     help: 'Date on which the client secret expires (2027-03-31), for warnings 30, 7 and 1 days ahead.',
   },
   {
@@ -273,7 +271,7 @@ export const PROPERTIES = [
   {
     name: 'OAuthAccessTokenURL',
     title: 'OAuth Access Token URL',
-    aliases: ['TokenUrl'],
+    aliases: ['TokenUrl', 'TokenEndpoint'],
     group: 'oauth',
     kind: 'text',
     derived: 'the configuration document of OAuthIssuer',
@@ -288,11 +286,13 @@ export const PROPERTIES = [
     choices: ['BASIC', 'POST'],
     derived: 'POST for Microsoft Entra ID, BASIC for OAuthClient',
     visibleWhen: WITH_SECRET,
+    beside: 'OAuthClientSecret',
     help: 'Where id and secret travel: in the Authorization header (BASIC) or in the form (POST).',
   },
   {
     name: 'Scope',
     title: 'Scope',
+    aliases: ['OAuthScope'],
     group: 'oauth',
     kind: 'text',
     derived: 'the scope of Azure Database for PostgreSQL in the cloud of the tenant; none for OAuthClient',
@@ -311,11 +311,12 @@ export const PROPERTIES = [
   {
     name: 'OAuthAccessToken',
     title: 'OAuth Access Token',
+    aliases: ['AccessToken'],
     group: 'oauth',
     kind: 'text',
     secret: true,
-    required: { InitiateOAuth: ['REFRESH', 'OFF'] },
-    visibleWhen: { AuthScheme: TOKEN_SCHEMES, InitiateOAuth: ['REFRESH', 'OFF'] },
+    required: WITH_OWN_TOKEN,
+    visibleWhen: WITH_OWN_TOKEN,
     help: 'A token that you obtained yourself, for OAuthToken or InitiateOAuth REFRESH and OFF.',
   },
   {
@@ -326,7 +327,8 @@ export const PROPERTIES = [
     range: [1, 31_536_000],
     unit: 'seconds',
     derived: 'what the token itself says, if it is a JWT',
-    visibleWhen: { AuthScheme: TOKEN_SCHEMES, InitiateOAuth: ['REFRESH', 'OFF'] },
+    visibleWhen: WITH_OWN_TOKEN,
+    beside: 'OAuthAccessToken',
     help: 'Life of OAuthAccessToken from its creation.',
   },
   {
@@ -336,7 +338,8 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [1, 9_999_999_999_999],
     derived: 'what the token itself says, if it is a JWT',
-    visibleWhen: { AuthScheme: TOKEN_SCHEMES, InitiateOAuth: ['REFRESH', 'OFF'] },
+    visibleWhen: WITH_OWN_TOKEN,
+    beside: 'OAuthAccessToken',
     help: 'When OAuthAccessToken was created, in milliseconds since 1970.',
   },
   {
@@ -353,36 +356,10 @@ export const PROPERTIES = [
     title: 'OAuth Settings Key',
     group: 'oauth',
     kind: 'text',
-    derived: 'the client secret (32 characters or more) or the private key',
+    derived: 'for a file: the client secret (32 characters or more) or the private key',
     secret: true,
     visibleWhen: WITH_REQUESTS,
     help: 'Key text that encrypts the file of OAuthSettingsLocation.',
-  },
-  {
-    name: 'OAuthRefreshToken',
-    title: 'OAuth Refresh Token',
-    group: 'oauth',
-    kind: 'text',
-    secret: true,
-    inert: 'an application renews its token without one',
-    help: 'Refresh token of an interactive login.',
-  },
-  {
-    name: 'CallbackURL',
-    title: 'Callback URL',
-    group: 'oauth',
-    kind: 'text',
-    inert: 'no browser is ever opened',
-    help: 'Redirect address of an interactive login.',
-  },
-  {
-    name: 'OAuthVerifier',
-    title: 'OAuth Verifier',
-    group: 'oauth',
-    kind: 'text',
-    secret: true,
-    inert: 'no browser is ever opened',
-    help: 'Code of an interactive login.',
   },
   {
     name: 'OAuthJWTCert',
@@ -403,6 +380,7 @@ export const PROPERTIES = [
     refused: UNSUPPORTED_TYPES,
     default: 'AUTO',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'What OAuthJWTCert holds: a file or a blob, and its format. AUTO looks at the content.',
   },
   {
@@ -412,6 +390,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Password of the store or of the encrypted private key.',
   },
   {
@@ -422,6 +401,7 @@ export const PROPERTIES = [
     derived: 'OAuthJWTCertPassword',
     secret: true,
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Password of the key in a Java key store, where it differs from that of the store.',
   },
   {
@@ -431,6 +411,7 @@ export const PROPERTIES = [
     kind: 'text',
     default: '*',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Which certificate of the store: a subject (CN=…), a part of one, an alias, or * for the one that is valid longest.',
   },
   {
@@ -440,6 +421,7 @@ export const PROPERTIES = [
     kind: 'store',
     secret: true,
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Second certificate with its key, tried when the first one is refused or expired: the overlap while certificates are rotated. Its format is found from its content; it shares password and subject with the first.',
   },
   {
@@ -451,6 +433,7 @@ export const PROPERTIES = [
     choices: ['PS256', 'RS256'],
     default: 'PS256',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Signature of the assertion: PS256 names the certificate by x5t#S256, RS256 by x5t.',
   },
   {
@@ -460,6 +443,7 @@ export const PROPERTIES = [
     kind: 'boolean',
     default: 'false',
     visibleWhen: WITH_CERTIFICATE,
+    beside: 'OAuthJWTCert',
     help: 'Sends the certificate chain with the assertion (x5c), for applications that trust a subject name and issuer.',
   },
   {
@@ -478,6 +462,7 @@ export const PROPERTIES = [
     kind: 'text',
     derived: 'the issuer, else the token endpoint',
     visibleWhen: { AuthScheme: ['OAuthClient'] },
+    beside: 'OAuthJWTCert',
     help: 'Whom the assertion is for: aud, with OAuthClient.',
   },
   {
@@ -501,7 +486,7 @@ export const PROPERTIES = [
   {
     name: 'SSLCA',
     title: 'SSL CA',
-    aliases: ['sslrootcert'],
+    aliases: ['sslrootcert', 'RootCertificate'],
     group: 'ssl',
     kind: 'pem',
     derived: 'the certificate authorities that Node.js trusts',
@@ -515,51 +500,6 @@ export const PROPERTIES = [
     derived: 'the certificate authorities that Node.js trusts',
     visibleWhen: WITH_REQUESTS,
     help: 'CA certificates (PEM text, or the path of a PEM file) for the token endpoint, for example of a proxy that inspects TLS.',
-  },
-  {
-    name: 'SSLServerCert',
-    title: 'SSL Server Cert',
-    group: 'ssl',
-    kind: 'text',
-    unsupported: 'pin the authority of the server with SSLCA instead',
-    help: 'The one certificate that is accepted from the server.',
-  },
-  {
-    name: 'SSLClientCert',
-    title: 'SSL Client Cert',
-    aliases: ['sslcert'],
-    group: 'ssl',
-    kind: 'text',
-    secret: true,
-    unsupported: 'client certificates are not presented to the server; remove it',
-    help: 'Client certificate for TLS with the server.',
-  },
-  {
-    name: 'SSLClientCertType',
-    title: 'SSL Client Cert Type',
-    group: 'ssl',
-    kind: 'text',
-    unsupported: 'client certificates are not presented to the server; remove it',
-    neutral: ['USER'],
-    help: 'See SSLClientCert.',
-  },
-  {
-    name: 'SSLClientCertPassword',
-    title: 'SSL Client Cert Password',
-    group: 'ssl',
-    kind: 'text',
-    secret: true,
-    unsupported: 'client certificates are not presented to the server; remove it',
-    help: 'See SSLClientCert.',
-  },
-  {
-    name: 'SSLClientCertSubject',
-    title: 'SSL Client Cert Subject',
-    group: 'ssl',
-    kind: 'text',
-    unsupported: 'client certificates are not presented to the server; remove it',
-    neutral: ['*'],
-    help: 'See SSLClientCert.',
   },
   {
     name: 'ProxyAutoDetect',
@@ -586,6 +526,7 @@ export const PROPERTIES = [
     range: [1, 65_535],
     derived: '80, 443 with TLS to the proxy, 1080 for SOCKS5',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'TCP port of the proxy.',
   },
   {
@@ -597,6 +538,7 @@ export const PROPERTIES = [
     refused: REFUSED_PROXY_SCHEMES,
     default: 'BASIC',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'How to log in to the proxy when ProxyUser is set.',
   },
   {
@@ -605,6 +547,7 @@ export const PROPERTIES = [
     group: 'proxy',
     kind: 'text',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'User name for the proxy.',
   },
   {
@@ -614,6 +557,7 @@ export const PROPERTIES = [
     kind: 'text',
     secret: true,
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'Password for the proxy.',
   },
   {
@@ -624,6 +568,7 @@ export const PROPERTIES = [
     choices: ['AUTO', 'ALWAYS', 'NEVER', 'TUNNEL'],
     default: 'AUTO',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'TLS to the proxy itself: ALWAYS, NEVER, or as ProxyServer says (AUTO). TUNNEL means NEVER; the token request is tunnelled in any case.',
   },
   {
@@ -632,6 +577,7 @@ export const PROPERTIES = [
     group: 'proxy',
     kind: 'list',
     visibleWhen: WITH_REQUESTS,
+    beside: 'ProxyServer',
     help: 'Hosts that are reached without the proxy; .contoso.com stands for all names below.',
   },
   {
@@ -646,6 +592,7 @@ export const PROPERTIES = [
   {
     name: 'PoolMinSize',
     title: 'Pool Min Size',
+    aliases: ['MinPoolSize', 'MinimumPoolSize'],
     group: 'pooling',
     kind: 'integer',
     range: [0, 1_000],
@@ -655,6 +602,7 @@ export const PROPERTIES = [
   {
     name: 'PoolMaxSize',
     title: 'Pool Max Size',
+    aliases: ['MaxPoolSize', 'MaximumPoolSize'],
     group: 'pooling',
     kind: 'integer',
     range: [1, 1_000],
@@ -674,6 +622,7 @@ export const PROPERTIES = [
   {
     name: 'PoolIdleTimeout',
     title: 'Pool Idle Timeout',
+    aliases: ['ConnectionIdleLifetime'],
     group: 'pooling',
     kind: 'integer',
     range: [0, TIMER_SECONDS],
@@ -736,7 +685,7 @@ export const PROPERTIES = [
   {
     name: 'Timeout',
     title: 'Timeout',
-    aliases: ['ConnectTimeout', 'ConnectionTimeout'],
+    aliases: ['ConnectTimeout', 'ConnectionTimeout', 'LoginTimeout'],
     group: 'miscellaneous',
     kind: 'integer',
     range: [0, TIMER_SECONDS],
@@ -747,7 +696,6 @@ export const PROPERTIES = [
   {
     name: 'ApplicationName',
     title: 'Application Name',
-    aliases: ['application_name'],
     group: 'miscellaneous',
     kind: 'text',
     default: 'pg-entra',
@@ -786,387 +734,7 @@ export const PROPERTIES = [
     default: 'false',
     help: 'Logs in when the connection is created, to find a wrong setting early.',
   },
-  {
-    name: 'AllowPreparedStatement',
-    title: 'Allow Prepared Statement',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'values always travel apart from the statement',
-    help: 'Prepares statements at the server.',
-  },
-  {
-    name: 'BatchSize',
-    title: 'Batch Size',
-    group: 'miscellaneous',
-    kind: 'integer',
-    range: [0, 2_147_483_647],
-    inert: 'rows are sent in as few statements as the protocol allows',
-    neutral: ['0'],
-    help: 'Rows of one batch.',
-  },
-  {
-    name: 'BrowsePartitions',
-    title: 'Browse Partitions',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'the connector lists no tables',
-    help: 'Lists partitions as tables.',
-  },
-  {
-    name: 'FetchResultSetMetadata',
-    title: 'Fetch Result Set Metadata',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'every result names its columns and their types',
-    neutral: ['false'],
-    help: 'Fetches details of result columns.',
-  },
-  {
-    name: 'IncludeTableTypes',
-    title: 'Include Table Types',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'the connector lists no tables',
-    neutral: ['false'],
-    help: 'Lists kinds of tables.',
-  },
-  {
-    name: 'InsertMode',
-    title: 'Insert Mode',
-    group: 'miscellaneous',
-    kind: 'text',
-    inert: 'an insert is one statement of all its rows',
-    help: 'How rows are inserted.',
-  },
-  {
-    name: 'Other',
-    title: 'Other',
-    group: 'miscellaneous',
-    kind: 'text',
-    unsupported: 'this connector has no hidden properties; set each property by its own name',
-    help: 'Hidden properties of other connectors.',
-  },
-  {
-    name: 'PseudoColumns',
-    title: 'Pseudo Columns',
-    group: 'miscellaneous',
-    kind: 'text',
-    inert: 'PostgreSQL has none',
-    help: 'Columns that stand for parameters.',
-  },
-  {
-    name: 'QueryPassthrough',
-    title: 'Query Passthrough',
-    group: 'miscellaneous',
-    kind: 'boolean',
-    inert: 'SQL is always sent as it is',
-    neutral: ['true'],
-    help: 'Sends SQL as it is.',
-  },
-  {
-    name: 'RTK',
-    title: 'RTK',
-    group: 'miscellaneous',
-    kind: 'text',
-    secret: true,
-    inert: 'no licence key is needed',
-    help: 'Licence key.',
-  },
-  {
-    name: 'Location',
-    title: 'Location',
-    group: 'schema',
-    kind: 'text',
-    inert: 'the schema is read from the server',
-    help: 'Folder of schema files.',
-  },
-  {
-    name: 'BrowsableSchemas',
-    title: 'Browsable Schemas',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Schemas that are listed.',
-  },
-  {
-    name: 'IgnoredSchemas',
-    title: 'Ignored Schemas',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Schemas that are not listed.',
-  },
-  {
-    name: 'Tables',
-    title: 'Tables',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Tables that are listed.',
-  },
-  {
-    name: 'Views',
-    title: 'Views',
-    group: 'schema',
-    kind: 'list',
-    inert: 'the connector lists no tables',
-    help: 'Views that are listed.',
-  },
-  {
-    name: 'FirewallType',
-    title: 'Firewall Type',
-    group: 'firewall',
-    kind: 'choice',
-    choices: ['NONE', 'TUNNEL', 'SOCKS4', 'SOCKS5'],
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    neutral: ['NONE'],
-    help: 'Proxy on the way to the server.',
-  },
-  {
-    name: 'FirewallServer',
-    title: 'Firewall Server',
-    group: 'firewall',
-    kind: 'text',
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'FirewallPort',
-    title: 'Firewall Port',
-    group: 'firewall',
-    kind: 'text',
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    neutral: ['0', '80', '1080'],
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'FirewallUser',
-    title: 'Firewall User',
-    group: 'firewall',
-    kind: 'text',
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'FirewallPassword',
-    title: 'Firewall Password',
-    group: 'firewall',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-    help: 'See FirewallType.',
-  },
-  {
-    name: 'UseSSH',
-    title: 'Use SSH',
-    group: 'ssh',
-    kind: 'boolean',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['false'],
-    help: 'Reaches the server through an SSH tunnel.',
-  },
-  {
-    name: 'SSHAuthMode',
-    title: 'SSH Auth Mode',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['None', 'Password', 'Public_Key'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHServer',
-    title: 'SSH Server',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHPort',
-    title: 'SSH Port',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['22'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHUser',
-    title: 'SSH User',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHPassword',
-    title: 'SSH Password',
-    group: 'ssh',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHServerFingerprint',
-    title: 'SSH Server Fingerprint',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCert',
-    title: 'SSH Client Cert',
-    group: 'ssh',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCertType',
-    title: 'SSH Client Cert Type',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['PUBLIC_KEY_FILE', 'USER', 'PEMKEY_FILE'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCertPassword',
-    title: 'SSH Client Cert Password',
-    group: 'ssh',
-    kind: 'text',
-    secret: true,
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'SSHClientCertSubject',
-    title: 'SSH Client Cert Subject',
-    group: 'ssh',
-    kind: 'text',
-    unsupported:
-      'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-    neutral: ['*'],
-    help: 'See UseSSH.',
-  },
-  {
-    name: 'KerberosKDC',
-    title: 'Kerberos KDC',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosRealm',
-    title: 'Kerberos Realm',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosSPN',
-    title: 'Kerberos SPN',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosUser',
-    title: 'Kerberos User',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosKeytabFile',
-    title: 'Kerberos Keytab File',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosServiceRealm',
-    title: 'Kerberos Service Realm',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosServiceKDC',
-    title: 'Kerberos Service KDC',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'KerberosTicketCache',
-    title: 'Kerberos Ticket Cache',
-    group: 'kerberos',
-    kind: 'text',
-    unsupported: 'Kerberos is not supported; use one of the Azure schemes, OAuthClient or Password',
-    help: 'Kerberos login.',
-  },
-  {
-    name: 'AWSAccessKey',
-    title: 'AWS Access Key',
-    group: 'aws',
-    kind: 'text',
-    secret: true,
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
-  {
-    name: 'AWSSecretKey',
-    title: 'AWS Secret Key',
-    group: 'aws',
-    kind: 'text',
-    secret: true,
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
-  {
-    name: 'AWSRoleARN',
-    title: 'AWS Role ARN',
-    group: 'aws',
-    kind: 'text',
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
-  {
-    name: 'AWSExternalId',
-    title: 'AWS External Id',
-    group: 'aws',
-    kind: 'text',
-    secret: true,
-    unsupported: 'AWS IAM logins are not supported; use Password, or OAuthToken with a token of yours',
-    help: 'AWS IAM login.',
-  },
+  ...ELSEWHERE,
 ] as const satisfies readonly PropertyFacts[];
 
 /** Canonical name of a property. */
@@ -1177,10 +745,12 @@ export interface Property extends PropertyFacts {
   readonly name: PropertyName;
 }
 
+const BY_NAME = new Map<string, Property>(PROPERTIES.map((property) => [property.name, property]));
+
 const BY_FOLDED_NAME = new Map<string, Property>(
   PROPERTIES.flatMap((property: Property) =>
     [property.name, property.title, ...(property.aliases ?? [])].map(
-      (name) => [fold(name), property] as const,
+      (name) => [foldName(name), property] as const,
     ),
   ),
 );
@@ -1190,16 +760,17 @@ const BY_FOLDED_NAME = new Map<string, Property>(
  * to case, blanks, hyphens and underscores. Undefined for an unknown name.
  */
 export function findProperty(name: string): Property | undefined {
-  return BY_FOLDED_NAME.get(fold(name));
+  return BY_FOLDED_NAME.get(foldName(name));
 }
 
 /** The row of `name`. */
 export function propertyOf(name: PropertyName): Property {
-  const property = BY_FOLDED_NAME.get(fold(name));
+  const property = BY_NAME.get(name);
   if (!property) throw new TypeError(`no row for ${name}`);
   return property;
 }
 
-function fold(name: string): string {
+/** A name without what its spellings differ in: case, blanks, hyphens and underscores. */
+export function foldName(name: string): string {
   return name.replace(/[\s_-]/g, '').toLowerCase();
 }

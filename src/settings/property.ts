@@ -52,6 +52,8 @@ export interface PropertyFacts {
   readonly instead?: readonly string[];
   /** Forms show it only then; given otherwise it is reported to be of no effect. */
   readonly visibleWhen?: PropertyCondition;
+  /** The property without which it means nothing. */
+  readonly beside?: string;
   /** One line for forms and documents. */
   readonly help: string;
   /** Known elsewhere, refused here: the reason and the way out. */

@@ -1,5 +1,4 @@
 import { readException } from './proxy-exceptions.js';
-import type { PropertyName } from './properties.js';
 import type { Secret } from './secret.js';
 import type { ValueReader } from './value-reader.js';
 
@@ -27,35 +26,27 @@ type ProxyProtocol = 'http' | 'https' | 'socks5';
 
 const DEFAULT_PORTS: Readonly<Record<ProxyProtocol, number>> = { http: 80, https: 443, socks5: 1_080 };
 
-const DEPENDENT = [
-  'ProxyPort',
-  'ProxyUser',
-  'ProxyPassword',
-  'ProxyExceptions',
-] as const satisfies readonly PropertyName[];
-
 /** The proxy that the group of properties names. */
 export function proxyOf(values: ValueReader): ProxySettings {
   const automatic = values.boolean('ProxyAutoDetect') === true;
   const named = values.optional('ProxyServer');
   const authenticates = values.choice('ProxyAuthScheme') !== 'NONE';
   const sslType = values.choice('ProxySSLType');
-  const port = values.optionalInteger('ProxyPort');
   if (automatic && named !== undefined)
     values.conflict(
       ['ProxyAutoDetect', 'ProxyServer'],
       'Both ProxyAutoDetect and ProxyServer are set; the proxy is either looked up or named.',
     );
-  if (named === undefined) {
-    for (const name of DEPENDENT)
-      if (values.has(name)) values.note(name, `${name} has no effect without ProxyServer.`);
-    return { kind: automatic ? 'environment' : 'none' };
-  }
-  const server = serverOf(values, named, sslType);
+  if (named === undefined) return { kind: automatic ? 'environment' : 'none' };
+  const { protocol, host, port: appended } = serverOf(values, named, sslType);
+  const port = values.optionalInteger('ProxyPort') ?? appended ?? DEFAULT_PORTS[protocol];
+  const story = appended === undefined ? `usual for ${protocol}` : 'from ProxyServer';
+  values.count('ProxyPort', String(port), story);
   return {
     kind: 'fixed',
-    ...server,
-    port: port ?? server.port ?? DEFAULT_PORTS[server.protocol],
+    protocol,
+    host,
+    port,
     user: authenticates ? values.optional('ProxyUser') : undefined,
     password: authenticates ? values.secret('ProxyPassword') : undefined,
     exceptions: exceptionsOf(values),
@@ -79,7 +70,7 @@ function serverOf(
   const address = text.includes('://') ? text : `http://${text}`;
   const [, scheme = '', host = '', port] =
     /^(https?|socks5h?):\/\/([\p{L}\p{N}_.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?\/?$/iu.exec(address) ?? [];
-  if (host === '') values.problem('ProxyServer', RULE);
+  if (host === '' || Number(port) > 65_535 || port === '0') values.problem('ProxyServer', RULE);
   const said = scheme.toLowerCase();
   const socks = said.startsWith('socks5');
   if (socks && sslType === 'ALWAYS') values.problem('ProxySSLType', 'must not be ALWAYS with a SOCKS5 proxy');

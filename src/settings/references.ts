@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ConnectorError } from '../errors.js';
 import { isSendable } from '../server-text.js';
-import type { RawProperties } from './connection-string.js';
+import { HIDDEN_NAME, type RawProperties } from './raw-properties.js';
 import { PROPERTIES, type Property, type PropertyName } from './properties.js';
 import { takesReference } from './property.js';
 
@@ -11,10 +11,11 @@ export interface SettingsSources {
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
-/** A given value, with the file that it was read from. */
+/** A given value, with the file or the variable that it was read from. */
 export interface GivenValue {
   readonly text: string;
   readonly file?: string;
+  readonly variable?: string;
 }
 
 /**
@@ -46,7 +47,10 @@ function expandReference({ name, kind }: Property, value: string, sources: Setti
     const file = value.slice(6);
     return kind === 'store' ? { text: file, file } : { text: readSecretFile(name, file, sources), file };
   }
-  if (value.startsWith('@env:')) return { text: variableOf(name, value.slice(5), sources) };
+  if (value.startsWith('@env:')) {
+    const variable = value.slice(5);
+    return { text: variableOf(name, variable, sources), variable };
+  }
   return { text: value };
 }
 
@@ -57,7 +61,8 @@ function variableOf(
 ): string {
   const found = Object.hasOwn(environment, variable) ? environment[variable] : undefined;
   if (found !== undefined && found !== '') return found;
-  const details = { property: name, variable };
+  // What is no name may be the rest of a connection string whose semicolons are missing.
+  const details = { property: name, variable: /^\w{1,128}$/.test(variable) ? variable : HIDDEN_NAME };
   throw new ConnectorError('PROPERTY_VARIABLE_MISSING', details, { properties: [name] });
 }
 

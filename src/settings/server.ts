@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { LONGEST_NAME_BYTES } from '../server-text.js';
 import type { LoginChoice } from './auth-scheme.js';
 import type { ValueReader } from './value-reader.js';
@@ -30,7 +31,7 @@ export function serverOf(values: ValueReader, login: LoginChoice): ServerSetting
   return {
     host: hostOf(values),
     port: values.integer('Port'),
-    database: values.optionalChecked('Database', isServerName, SERVER_NAME) ?? user,
+    database: databaseOf(values, user),
     user,
     tls: tlsOf(values, login),
     applicationName: values.checked('ApplicationName', isPrintable, NO_CONTROL),
@@ -41,6 +42,12 @@ export function serverOf(values: ValueReader, login: LoginChoice): ServerSetting
     ),
     readOnly: values.boolean('Readonly') === true,
   };
+}
+
+function databaseOf(values: ValueReader, user: string): string {
+  const database = values.optionalChecked('Database', isServerName, SERVER_NAME) ?? user;
+  values.count('Database', database);
+  return database;
 }
 
 const NO_CONTROL = 'must not hold control characters';
@@ -61,13 +68,22 @@ function isTimeZone(text: string): boolean {
 }
 
 function hostOf(values: ValueReader): string {
-  const isHost = (text: string): boolean =>
-    isIPv6(text) || /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252})$/u.test(text);
-  const bare = values.text('Server').replace(/^\[(.*)\]$/, '$1');
+  const given = values.text('Server');
+  const bare = /^\[.*\]$/.test(given) && isIPv6(given.slice(1, -1)) ? given.slice(1, -1) : given;
   if (bare !== '' && !isHost(bare)) {
     values.problem('Server', 'must be one host name or IP address (no scheme, port, path or socket)');
   }
   return bare;
+}
+
+/** A name or an address that means what it shows: neither `127.1` nor letters that a resolver folds. */
+function isHost(text: string): boolean {
+  if (isIPv6(text)) return true;
+  if (!/^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252})$/u.test(text)) return false;
+  if (text.normalize('NFKC') !== text) return false;
+  const ascii = domainToASCII(text);
+  const resolved = /^[\x20-\x7e]*$/.test(text) ? ascii : domainToUnicode(ascii);
+  return resolved === text.toLowerCase();
 }
 
 function tlsOf(values: ValueReader, login: LoginChoice): TlsSettings {
@@ -81,14 +97,12 @@ function tlsOf(values: ValueReader, login: LoginChoice): TlsSettings {
 function modeForPassword(values: ValueReader): TlsSettings['mode'] {
   const mode = values.choice('SSLMode');
   const encrypted = values.boolean('UseSSL') !== false;
+  if (!values.has('SSLMode') && !encrypted) values.count('SSLMode', 'disable');
   if (!values.has('SSLMode')) return encrypted ? 'verify-full' : 'disable';
   if (values.has('UseSSL') && encrypted === (mode === 'disable'))
     values.conflict(['UseSSL', 'SSLMode'], `UseSSL and SSLMode=${mode ?? ''} contradict each other.`);
   if (mode !== 'prefer' && mode !== 'allow') return (mode ?? 'verify-full') as TlsSettings['mode'];
-  values.note(
-    'SSLMode',
-    `SSLMode ${mode} would fall back to no encryption without a word; it is read as verify-full.`,
-  );
+  values.readAs('SSLMode', 'verify-full', ': it would fall back to no encryption without a word');
   return 'verify-full';
 }
 
@@ -99,9 +113,6 @@ function modeForToken(values: ValueReader): 'verify-full' {
   if (mode === 'disable')
     values.problem('SSLMode', 'must not be disable: a token is sent over verified TLS only');
   else if (mode !== undefined && mode !== 'verify-full')
-    values.note(
-      'SSLMode',
-      `SSLMode ${mode} is read as verify-full: a token is sent to a verified server only.`,
-    );
+    values.readAs('SSLMode', 'verify-full', ': a token is sent to a verified server only');
   return 'verify-full';
 }

@@ -1,23 +1,18 @@
-import { chooseLogin, type InitiateOAuth, type LoginChoice } from './auth-scheme.js';
-import {
-  readConnectionString,
-  readPropertyObject,
-  type RawProperties,
-  type ReadProperties,
-  type SettingsNote,
-} from './connection-string.js';
 import type { LogSettings } from '../diagnostics.js';
+import { chooseLogin, type InitiateOAuth, type LoginChoice } from './auth-scheme.js';
+import { readConnectionString, readPropertyObject } from './connection-string.js';
+import { effectiveProperties, noteIdle, type EffectiveProperty } from './explain.js';
 import { environmentNotes } from './environment.js';
 import { identityOf, type Identity } from './identity.js';
 import { logOf } from './log.js';
-import { PROPERTIES, type Property, type PropertyName } from './properties.js';
-import { holds, isActive } from './property.js';
 import { proxyOf, type ProxySettings } from './proxy.js';
+import type { RawProperties, ReadProperties, SettingsNote } from './raw-properties.js';
 import { expandReferences, type SettingsSources } from './references.js';
 import type { Secret } from './secret.js';
 import { serverOf, type ServerSettings } from './server.js';
 import { ValueReader } from './value-reader.js';
 
+export type { EffectiveProperty } from './explain.js';
 export type {
   AssertionCredential,
   CertificateCredential,
@@ -89,16 +84,6 @@ export interface Settings {
 /** A connection string, or property names and values; undefined (a variable that is not set) is an empty one. */
 export type ConnectionProperties = string | Readonly<Record<string, unknown>> | undefined;
 
-/** One line of `pg-entra explain`. */
-export interface EffectiveProperty {
-  readonly name: PropertyName;
-  /** As it is used; `***` for a secret. */
-  readonly value: string;
-  readonly origin: 'given' | 'alias' | 'default' | 'derived';
-  /** What it was derived from, or the name it was given by. */
-  readonly note: string | undefined;
-}
-
 /** Settings with the story of how they came about. */
 export interface ResolvedSettings {
   readonly settings: Settings;
@@ -130,38 +115,22 @@ export function explainSettings(
 
 function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedSettings {
   const values = new ValueReader(expandReferences(read.properties, sources), sources);
-  values.requireSupport();
   const login = chooseLogin(values);
+  values.requireSupport();
   const deciding = {
     AuthScheme: login.scheme,
     InitiateOAuth: login.initiate,
     OAuthGrantType: login.grant,
   };
   const settings = build(values, login);
-  values.requireAll(deciding);
+  values.requireAll(login.isRefused ? {} : deciding);
   values.throwProblems();
   noteIdle(values, deciding);
   return {
     settings: deepFreeze(settings),
-    effective: effectiveProperties(values, read, deciding),
+    effective: effectiveProperties(values, read.aliases, deciding),
     notes: [...read.notes, ...values.notes, ...environmentNotes(sources.environment ?? process.env)],
   };
-}
-
-/** Values of the properties that conditions ask for. */
-type Deciding = Readonly<Record<'AuthScheme' | 'InitiateOAuth' | 'OAuthGrantType', string>>;
-
-/** What was given and does not count with the login that was chosen. */
-function noteIdle(values: ValueReader, deciding: Deciding): void {
-  for (const property of PROPERTIES as readonly Property[]) {
-    const { name, visibleWhen } = property;
-    if (!visibleWhen || !values.has(name) || !isActive(property) || holds(visibleWhen, deciding)) continue;
-    const unmet = Object.entries(visibleWhen).find(
-      ([decider]) => !holds({ [decider]: visibleWhen[decider] ?? [] }, deciding),
-    );
-    const [decider = 'AuthScheme'] = unmet ?? [];
-    values.note(name, `${name} has no effect with ${decider} ${deciding[decider as keyof Deciding]}.`);
-  }
 }
 
 function build(values: ValueReader, login: LoginChoice): Settings {
@@ -222,38 +191,6 @@ function poolOf(values: ValueReader): Settings['pool'] {
 
 function positive(count: number): number | undefined {
   return count > 0 ? count : undefined;
-}
-
-function effectiveProperties(
-  values: ValueReader,
-  { aliases }: ReadProperties,
-  deciding: Deciding,
-): EffectiveProperty[] {
-  const lines: EffectiveProperty[] = [];
-  for (const property of PROPERTIES as readonly Property[]) {
-    const { name, visibleWhen, derived, secret } = property;
-    if (!isActive(property) || (visibleWhen && !holds(visibleWhen, deciding))) continue;
-    const value = (deciding as Partial<Record<string, string>>)[name] ?? values.optional(name);
-    if (value === undefined && derived === undefined) continue;
-    const alias = aliases.get(name);
-    lines.push({
-      name,
-      value: secret && value !== undefined ? '***' : (value ?? ''),
-      origin: originOf(property, values, alias),
-      note: alias === undefined ? (values.has(name) ? undefined : derived) : `given as ${alias}`,
-    });
-  }
-  return lines;
-}
-
-function originOf(
-  property: Property,
-  values: ValueReader,
-  alias: string | undefined,
-): EffectiveProperty['origin'] {
-  if (alias !== undefined) return 'alias';
-  if (values.has(property.name)) return 'given';
-  return property.default === undefined ? 'derived' : 'default';
 }
 
 function deepFreeze<T extends object>(value: T): T {

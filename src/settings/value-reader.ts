@@ -1,5 +1,5 @@
 import { ConnectorError } from '../errors.js';
-import type { SettingsNote } from './connection-string.js';
+import type { SettingsNote } from './raw-properties.js';
 import { PROPERTIES, propertyOf, type Property, type PropertyName } from './properties.js';
 import { holds, PROPERTY_GROUPS } from './property.js';
 import { readTextFile, type GivenValue, type SettingsSources } from './references.js';
@@ -19,8 +19,13 @@ export class ValueReader {
   readonly #given: ReadonlyMap<PropertyName, GivenValue>;
   readonly #sources: SettingsSources;
   readonly #problems: Problem[] = [];
+  /** What cannot be done, with the words for where it was asked. */
+  readonly #refusals = new Map<string, { properties: PropertyName[]; asked: string[] }>();
   readonly #missing: Property[] = [];
   readonly #notes: SettingsNote[] = [];
+  /** Values in the form in which they count, where that is not the given one. */
+  readonly #counting = new Map<PropertyName, string>();
+  readonly #stories = new Map<PropertyName, string>();
 
   constructor(given: ReadonlyMap<PropertyName, GivenValue>, sources: SettingsSources) {
     this.#given = given;
@@ -44,6 +49,35 @@ export class ValueReader {
   /** Like {@link optional}; '' stands in for an absent value, which {@link requireAll} reports. */
   text(name: PropertyName): string {
     return this.optional(name) ?? '';
+  }
+
+  /** The value as it counts: in the spelling of the table, derived, or read as another one. */
+  counting(name: PropertyName): string | undefined {
+    return this.#counting.get(name) ?? this.optional(name);
+  }
+
+  /** Lets `value` count for `name`, for {@link counting}; `story` says where it comes from if not given. */
+  count(name: PropertyName, value: string, story?: string): void {
+    this.#counting.set(name, value);
+    if (story !== undefined) this.#stories.set(name, story);
+  }
+
+  /** Where the value of an absent property comes from. */
+  storyOf(name: PropertyName): string | undefined {
+    return this.#stories.get(name) ?? propertyOf(name).derived;
+  }
+
+  /** Lets `value` count in place of the one that is given, and notes it; `why` ends the sentence. */
+  readAs(name: PropertyName, value: string, why = ''): void {
+    this.note(name, `${name} ${this.counting(name) ?? ''} is read as ${value}${why}.`);
+    this.count(name, value);
+  }
+
+  /** Words for the file or the variable that the value was read from. */
+  sourceOf(name: PropertyName): string | undefined {
+    const { file, variable } = this.#given.get(name) ?? {};
+    if (file !== undefined) return `the file ${file}`;
+    return variable === undefined ? undefined : `the environment variable ${variable}`;
   }
 
   /** Path of the file that the value was read from by `@file:`. */
@@ -74,7 +108,7 @@ export class ValueReader {
     const value = /^-?\d{1,15}$/.test(text) ? Number(text) : NaN;
     if (!(value >= range[0] && value <= range[1])) {
       this.problem(name, `must be a whole number from ${String(range[0])} to ${String(range[1])}`);
-    }
+    } else this.count(name, String(value));
     return value;
   }
 
@@ -89,11 +123,10 @@ export class ValueReader {
 
   /** Undefined for text that is neither. */
   boolean(name: PropertyName): boolean | undefined {
-    const text = this.text(name).toLowerCase();
-    if (/^(true|yes|on|1)$/.test(text)) return true;
-    if (/^(false|no|off|0)$/.test(text)) return false;
-    this.problem(name, 'must be true or false');
-    return undefined;
+    const value = booleanOf(this.text(name));
+    if (value === undefined) this.problem(name, 'must be true or false');
+    else this.count(name, String(value));
+    return value;
   }
 
   /** The choice in the spelling of the table. */
@@ -104,8 +137,9 @@ export class ValueReader {
     const isMeant = (choice: string): boolean => choice.toLowerCase() === text.toLowerCase();
     const found = choices.find(isMeant);
     const refusal = Object.entries(refused).find(([choice]) => isMeant(choice));
-    if (refusal) this.#add('unsupported', [name], `${name} ${refusal[0]}: ${refusal[1]}.`);
-    else if (found === undefined) this.problem(name, `must be one of ${choices.join(', ')}`);
+    if (found !== undefined) this.count(name, found);
+    else if (refusal) this.unsupported(name, `${name}=${refusal[0]}`, refusal[1]);
+    else this.problem(name, `must be one of ${choices.join(', ')}`);
     return found;
   }
 
@@ -117,10 +151,13 @@ export class ValueReader {
       .filter((part) => part !== '');
   }
 
+  /** PEM text; undefined where it is absent, or `system`, as libpq calls what the runtime trusts. */
   pem(name: PropertyName): string | undefined {
     const value = this.optional(name);
-    if (value === undefined) return undefined;
-    const text = value.includes('-----BEGIN ') ? value : readTextFile(name, value, this.#sources);
+    if (value === undefined || value === 'system') return undefined;
+    const isText = value.includes('-----BEGIN ');
+    if (isText) this.count(name, '(PEM text)');
+    const text = isText ? value : readTextFile(name, value, this.#sources);
     if (!text.includes('-----BEGIN CERTIFICATE-----'))
       this.problem(name, 'must hold certificates in PEM form');
     return text;
@@ -139,12 +176,19 @@ export class ValueReader {
     this.#add('conflict', properties, text);
   }
 
+  /** `reason` says behind a colon why what was `asked` cannot be done, and what can. */
+  unsupported(property: PropertyName, asked: string, reason: string): void {
+    const { properties = [], asked: others = [] } = this.#refusals.get(reason) ?? {};
+    this.#refusals.set(reason, { properties: [...properties, property], asked: [...others, asked] });
+  }
+
   /** Reports what was given and cannot act here: refused where that would mislead, noted otherwise. */
   requireSupport(): void {
-    for (const { name, unsupported, inert, neutral = [] } of PROPERTIES as readonly Property[]) {
+    for (const property of PROPERTIES as readonly Property[]) {
+      const { name, unsupported, inert } = property;
       const text = this.#given.get(name)?.text;
-      if (text === undefined || neutral.some((value) => value.toLowerCase() === text.toLowerCase())) continue;
-      if (unsupported !== undefined) this.#add('unsupported', [name], `${name}: ${unsupported}.`);
+      if (text === undefined || asksForNothing(property, text)) continue;
+      if (unsupported !== undefined) this.unsupported(name, name, unsupported);
       if (inert !== undefined) this.note(name, `${name} has no effect: ${inert}.`);
     }
   }
@@ -168,6 +212,8 @@ export class ValueReader {
    *   is all that is wrong, else PROPERTY_INVALID
    */
   throwProblems(): void {
+    for (const [reason, { properties, asked }] of this.#refusals)
+      this.#add('unsupported', properties, `${asked.join(', ')}: ${reason}.`);
     const properties = [
       ...this.#problems.flatMap((problem) => problem.properties),
       ...this.#missing.map(({ name }) => name),
@@ -193,6 +239,17 @@ const CODES = {
   conflict: 'PROPERTIES_CONFLICT',
   unsupported: 'PROPERTY_UNSUPPORTED',
 } as const satisfies Record<ProblemKind, string>;
+
+/** Undefined for text that is neither. */
+function booleanOf(text: string): boolean | undefined {
+  if (/^(true|yes|on|1)$/i.test(text)) return true;
+  return /^(false|no|off|0)$/i.test(text) ? false : undefined;
+}
+
+function asksForNothing({ kind, neutral = [] }: Property, text: string): boolean {
+  const asked = (kind === 'boolean' ? booleanOf(text)?.toString() : undefined) ?? text.toLowerCase();
+  return neutral.some((value) => value.toLowerCase() === asked);
+}
 
 /** `Server, User (Authentication); OAuthClientSecret or OAuthJWTCert (OAuth)`. */
 function namesByGroup(properties: readonly Property[]): string {

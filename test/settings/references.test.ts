@@ -4,16 +4,20 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SettingsSources } from '#src/settings/references.js';
-import { explainSettings } from '#src/settings/settings.js';
+import { explainSettings, type Identity, type SecretCredential } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
 
 const SETTINGS = 'POSTGRESQL:SETTINGS';
 const REST = { Server: 'db', Database: 'd', User: 'u', AzureTenant: 'c.example', OAuthClientId: 'i' };
 
 function secretOf(value: string, sources?: SettingsSources): string {
-  const { credential } = explainSettings({ ...REST, OAuthClientSecret: value }, sources).settings.identity;
-  if (credential.kind !== 'secret') throw new Error('a secret was given');
-  return credential.secret.reveal();
+  const { identity } = explainSettings({ ...REST, OAuthClientSecret: value }, sources).settings;
+  return credentialOf(identity).secret.reveal();
+}
+
+function credentialOf(identity: Identity): SecretCredential {
+  if (identity.kind === 'entra' && identity.credential.kind === 'secret') return identity.credential;
+  throw new Error('a secret was given');
 }
 
 const unreadable = (value: string, sources?: SettingsSources) =>
@@ -103,7 +107,7 @@ describe('references in values', () => {
     });
 
     // process.env has Object.prototype behind it: the names there are no variables.
-    for (const name of ['NONE', 'EMPTY', '', 'constructor', '__proto__', 'toString']) {
+    for (const name of ['NONE', 'EMPTY', 'constructor', '__proto__', 'toString']) {
       it(`refuses the variable "${name}"`, async () => {
         const error = await unset(`@env:${name}`, { environment });
         expect(error.message).to.equal(
@@ -112,6 +116,41 @@ describe('references in values', () => {
         await unset(`@env:${name === 'EMPTY' ? 'PG_ENTRA_NONE' : name}`);
       });
     }
+  });
+
+  it('X-02 names no variable that is none: it may be the rest of a string without semicolons', async () => {
+    for (const value of ['@env:', '@env:TOKEN Password=canary', '@env:a canary', `@env:${'x'.repeat(200)}`]) {
+      const { message } = await unset(value, { environment: {} });
+      expect(message).to.equal(
+        'The environment variable (text that is no name), named by OAuthClientSecret, is not set.',
+      );
+    }
+  });
+
+  it('remembers the file, so that it is read again when it changes; explaining names file and variable', () => {
+    const sources = { readFile: (): string => 'x', environment: { TOKEN: 'abc' } };
+    const given = {
+      ...REST,
+      OAuthClientSecret: '@file:/run/secret',
+      OAuthClientSecretFallback: '@env:TOKEN',
+    };
+    const { settings, effective } = explainSettings(given, sources);
+    expect(credentialOf(settings.identity).secret.file).to.equal('/run/secret');
+    expect(credentialOf(settings.identity).fallback?.file).to.equal(undefined);
+    const noteOn = (name: string) => effective.find((line) => line.name === name)?.note;
+    expect(noteOn('OAuthClientSecret')).to.equal('from the file /run/secret');
+    expect(noteOn('OAuthClientSecretFallback')).to.equal('from the environment variable TOKEN');
+  });
+
+  it('takes only the path of a key store, which need not be text, and its type as of a file', () => {
+    const given = { ...REST, OAuthJWTCert: '@file:/app.pfx', OAuthJWTCertType: 'PFXBLOB' };
+    const { identity } = explainSettings(given).settings;
+    const credential = identity.kind === 'entra' ? identity.credential : undefined;
+    if (credential?.kind !== 'certificate') throw new Error('a certificate was given');
+    expect({ path: credential.store.reveal(), type: credential.type }).to.deep.equal({
+      path: '/app.pfx',
+      type: 'PFXFILE',
+    });
   });
 
   it('takes @@ for a literal @, once', () => {
@@ -129,8 +168,13 @@ describe('references in values', () => {
     const path = file('ca.pem', pem);
     for (const value of [path, `@file:${path}`, pem]) {
       const { server } = explainSettings({ ...REST, OAuthClientSecret: 's', SSLCA: value }).settings;
-      expect(server.ca?.trim()).to.equal(pem.trim());
+      expect(server.tls.ca?.trim()).to.equal(pem.trim());
     }
+  });
+
+  it('takes SSLCA=system, as libpq calls it, for the authorities that the runtime trusts', () => {
+    const given = { ...REST, OAuthClientSecret: 's', SSLCA: 'system' };
+    expect(explainSettings(given).settings.server.tls.ca).to.equal(undefined);
   });
 
   it('reports a CA file that cannot be read', async () => {

@@ -30,7 +30,7 @@ describe('secrecy of settings', () => {
       const kind = text === WITH_SECRET ? 'a secret' : 'a certificate';
       it(`X-03 ${name} shows nothing of settings with ${kind}`, () => {
         const { settings, effective, notes } = explainSettings(text);
-        for (const value of [settings, settings.identity.credential, effective, notes])
+        for (const value of [settings, settings.identity, effective, notes])
           expect(print(value)).to.be.a('string').and.not.to.contain(CANARY);
       });
     }

@@ -1,0 +1,104 @@
+import { ConnectorError } from '../errors.js';
+import { findProperty } from './properties.js';
+
+/** A name as written, and its value; undefined where `Name=` leaves the property unset. */
+export type Pair = readonly [name: string, value: string | undefined];
+
+/** More pairs than there are properties are no connection any more. */
+export const MOST_PAIRS = 1_000;
+
+const BLANK = /[ \t\r\n]/;
+const CLOSING: Readonly<Record<string, string>> = { '"': '"', "'": "'", '{': '}' };
+
+/**
+ * The `Name=Value` pairs of `text` from the offset `start` on, by the rules of ADO.NET.
+ *
+ * @throws ConnectorError CONNECTION_STRING_MALFORMED with the offset, never with a value
+ */
+export function pairsOf(text: string, start: number): Pair[] {
+  const keywords = secondKeyword(text, start);
+  if (keywords >= 0) throw malformed('its pairs are separated by blanks, not by semicolons,', keywords);
+  const pairs: Pair[] = [];
+  let at = start;
+  while (at < text.length) {
+    if (text[at] === ';' || BLANK.test(text.charAt(at))) {
+      at += 1;
+      continue;
+    }
+    if (pairs.length === MOST_PAIRS) throw malformed('it has more than 1,000 pairs', at);
+    const name = readName(text, at);
+    const value = readValue(text, name.end);
+    pairs.push([name.text, value.text]);
+    at = value.end;
+  }
+  return pairs;
+}
+
+/** `value` as it stands behind `Name=`, in quotes where it needs them. */
+export function quoted(value: string): string {
+  const plain = value !== '' && !/[;="'{}]|^[ \t\r\n]|[ \t\r\n]$/.test(value);
+  return plain ? value : `"${value.replaceAll('"', '""')}"`;
+}
+
+export function malformed(problem: string, offset: number): ConnectorError {
+  return new ConnectorError('CONNECTION_STRING_MALFORMED', { problem, offset });
+}
+
+const KEYWORDS = /\s*([^\s=;]+)\s*=\s*(?:'[^']*'|[^\s'"{]\S*)\s+([\w-]+)\s*=/y;
+
+/**
+ * Offset of the second pair of `host=db dbname=app`, as libpq and one pair a line would have it:
+ * read by the rules, the whole rest would be the value of the first. -1 for all other text.
+ */
+function secondKeyword(text: string, start: number): number {
+  if (text.includes(';', start)) return -1;
+  KEYWORDS.lastIndex = start;
+  const [, first = '', second = ''] = KEYWORDS.exec(text) ?? [];
+  const isMeant = findProperty(first) !== undefined && findProperty(second) !== undefined;
+  return isMeant ? text.lastIndexOf(second, KEYWORDS.lastIndex) : -1;
+}
+
+function readName(text: string, start: number): { text: string; end: number } {
+  let at = start;
+  while (text[at] === '=' ? text[at + 1] === '=' : at < text.length && text[at] !== ';')
+    at += text[at] === '=' ? 2 : 1;
+  if (text[at] !== '=') throw malformed('a name has no = behind it', start);
+  const name = text.slice(start, at).replaceAll('==', '=').trim();
+  if (name === '') throw malformed('a name is missing before =', at);
+  return { text: name, end: at + 1 };
+}
+
+function readValue(text: string, start: number): { text: string | undefined; end: number } {
+  let at = start;
+  while (at < text.length && BLANK.test(text.charAt(at))) at += 1;
+  const closing = CLOSING[text.charAt(at)];
+  if (closing !== undefined) return readQuoted(text, at, closing);
+  const semicolon = text.indexOf(';', at);
+  const end = semicolon < 0 ? text.length : semicolon;
+  const value = trimBlanks(text.slice(at, end));
+  return { text: value === '' ? undefined : value, end };
+}
+
+function readQuoted(text: string, start: number, closing: string): { text: string; end: number } {
+  const parts: string[] = [];
+  let from = start + 1;
+  for (;;) {
+    const close = text.indexOf(closing, from);
+    if (close < 0) throw malformed(`the ${text.charAt(start)} is never closed`, start);
+    parts.push(text.slice(from, close));
+    from = close + 1;
+    if (text[from] !== closing) break;
+    parts.push(closing);
+    from += 1;
+  }
+  while (from < text.length && BLANK.test(text.charAt(from))) from += 1;
+  if (from < text.length && text[from] !== ';')
+    throw malformed('something stands behind a quoted value', from);
+  return { text: parts.join(''), end: from };
+}
+
+function trimBlanks(text: string): string {
+  let end = text.length;
+  while (end > 0 && BLANK.test(text.charAt(end - 1))) end -= 1;
+  return text.slice(0, end);
+}
