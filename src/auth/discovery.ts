@@ -1,7 +1,7 @@
 import { ConnectorError } from '../errors.js';
 import { cloudAt, cloudOfInstance, type CloudName } from './cloud.js';
-import { outageOf, parseObject } from './entra-answer.js';
 import type { AuthorityAnswer } from './network.js';
+import { outageOf, parseObject } from './token-answer.js';
 
 /** The authority of one tenant, read from its OpenID configuration and checked. */
 export interface Authority {

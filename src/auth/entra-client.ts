@@ -13,6 +13,7 @@ import type { Authority } from './discovery.js';
 import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
 import type { AuthorityAnswer, Network } from './network.js';
 import { withRetries } from './retry.js';
+import { clockOffsetMs } from './token-answer.js';
 import type { TokenClient } from './token-client.js';
 
 type Msal = typeof import('@azure/msal-node');
@@ -39,8 +40,6 @@ interface Attempt {
   readonly budget: Budget;
   readonly signal: AbortSignal | undefined;
 }
-
-const LONGEST_CORRECTION_MS = 3_600_000;
 
 class EntraClient implements TokenClient {
   readonly #identity: EntraIdentity;
@@ -122,11 +121,10 @@ class EntraClient implements TokenClient {
     }
   }
 
-  // What a cache answered (Age) says nothing about the present, and nobody is believed beyond an hour.
   #adoptTime(answer: AuthorityAnswer | undefined): boolean {
     const { clock, diagnostics } = this.#context;
-    const offsetMs = Date.parse(answer?.date ?? '') - clock.wallMs();
-    if (!answer || answer.age !== undefined || !(Math.abs(offsetMs) <= LONGEST_CORRECTION_MS)) return false;
+    const offsetMs = answer && clockOffsetMs(answer, clock.wallMs());
+    if (!answer || offsetMs === undefined) return false;
     this.#offsetMs = offsetMs;
     const seconds = Math.round(offsetMs / 1_000);
     diagnostics.report('clock.corrected', { host: answer.host, seconds });
