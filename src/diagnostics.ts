@@ -14,6 +14,7 @@ export type Level = (typeof LEVELS)[number];
 export const EVENTS = {
   'settings.warning': { level: 'warn', text: '{text}' },
   'discovery.completed': { level: 'info', text: 'authority found: tenant {tenantId} at {host} ({ms} ms)' },
+  'provider.found': { level: 'info', text: 'token endpoint of {issuer} found at {host} ({ms} ms)' },
   'token.requested': { level: 'debug', text: 'token requested from {host} with {credential}' },
   'token.obtained': { level: 'info', text: 'token obtained, usable for {lifetimeSeconds} s ({ms} ms)' },
   'token.failed': { level: 'info', text: 'token request failed: {code} {message}' },

@@ -7,6 +7,7 @@ import type { EntraIdentity } from '../settings/settings.js';
 import { receiveToken, type AccessToken } from './access-token.js';
 import { AuthorityFinder } from './authority-finder.js';
 import { signAssertion } from './client-assertion.js';
+import { basicAuthorization } from './client-secret.js';
 import { CLOUDS } from './cloud.js';
 import { CredentialSource, type Credential } from './credential-source.js';
 import type { Authority } from './discovery.js';
@@ -250,11 +251,6 @@ function placed(post: TokenPost, credential: Credential, clientId: string): Toke
     headers: { ...post.headers, authorization: basicAuthorization(clientId, credential.secret.reveal()) },
     body: form.toString(),
   };
-}
-
-function basicAuthorization(clientId: string, secret: string): string {
-  const encoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
-  return `Basic ${Buffer.from(`${encoded(clientId)}:${encoded(secret)}`).toString('base64')}`;
 }
 
 /**
