@@ -1,14 +1,14 @@
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { deadline, type Clock } from '../clock.js';
-import { ConnectorError } from '../errors.js';
+import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { AuthorityAnswer, SendLimits } from './network.js';
 
 /** A GET to a service of this machine. */
 export interface LocalRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** What the wait for the connection ends with, and what happened to it. */
-  readonly unreachable: (problem: string, cause?: unknown) => ConnectorError;
+  /** The error where no connection came about. */
+  readonly unreachable: (problem: string) => ConnectorError;
 }
 
 const LONGEST_CONNECT_MS = 3_000;
@@ -19,8 +19,9 @@ const LARGEST_HEADERS = 65_536;
  * Asks a service of this machine over plain http: no proxy, no redirect, at most 256 KiB, and at most
  * three seconds until somebody is there at all. Who may be asked, the caller decides.
  *
- * @throws ConnectorError of `unreachable`, AUTHORITY_TIMEOUT, AUTHORITY_REDIRECTED,
- *   TOKEN_RESPONSE_MALFORMED (too large); or the reason of the signal
+ * @throws ConnectorError of `unreachable`, AUTHORITY_UNREACHABLE (the connection was lost),
+ *   AUTHORITY_TIMEOUT, AUTHORITY_REDIRECTED, TOKEN_RESPONSE_MALFORMED (too large); or the reason of
+ *   the signal
  */
 export async function askLocally(
   request: LocalRequest,
@@ -36,11 +37,17 @@ export async function askLocally(
   const connecting = deadline(clock, connectMs, nobody);
   const limit = deadline(clock, leftMs, timeout, signal);
   const either = AbortSignal.any([connecting.signal, limit.signal]);
+  let failureOf = (problem: string): ConnectorError =>
+    request.unreachable(`${host} cannot be reached (${problem})`);
   try {
-    const response = await responseTo(request, either, connecting.dispose);
+    const response = await responseTo(request, either, () => {
+      connecting.dispose();
+      failureOf = (problem) => new ConnectorError('AUTHORITY_UNREACHABLE', { host, problem });
+    });
     return await answerOf(response, host);
   } catch (error) {
-    throw either.aborted ? (either.reason as Error) : error;
+    if (either.aborted) throw either.reason;
+    throw isConnectorError(error) ? error : failureOf(describe(error));
   } finally {
     connecting.dispose();
     limit.dispose();
@@ -48,7 +55,7 @@ export async function askLocally(
 }
 
 async function responseTo(
-  { url, headers, unreachable }: LocalRequest,
+  { url, headers }: LocalRequest,
   signal: AbortSignal,
   onConnect: () => void,
 ): Promise<IncomingMessage> {
@@ -57,11 +64,9 @@ async function responseTo(
   const agent = new Agent({ keepAlive: false });
   const options = { agent, headers, signal, maxHeaderSize: LARGEST_HEADERS };
   return new Promise((resolve, reject) => {
-    const outgoing: ClientRequest = request(url, options, resolve);
+    const outgoing = request(url, options, resolve);
     outgoing.on('socket', (socket) => socket.once('connect', onConnect));
-    outgoing.on('error', (error: Error & { code?: string }) => {
-      reject(unreachable(`${url.host} cannot be reached (${error.code ?? error.name})`, error));
-    });
+    outgoing.on('error', reject);
     outgoing.end();
   });
 }

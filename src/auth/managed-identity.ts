@@ -40,8 +40,8 @@ export function createManagedIdentityClient(
     const headers = { ...request.headers, 'x-ms-client-request-id': correlationId };
     const { host } = request.url;
     diagnostics.report('token.requested', { host, credential: 'a managed identity' });
-    const unreachable = (problem: string, cause: unknown): Failure =>
-      new ConnectorError('MANAGED_IDENTITY_NOT_AVAILABLE', { problem }, { cause, correlationId });
+    const unreachable = (problem: string): Failure =>
+      new ConnectorError('MANAGED_IDENTITY_NOT_AVAILABLE', { problem });
     const answer = await askLocally({ ...request, headers, unreachable }, limits, clock);
     const reader = {
       context: (body: ReceivedObject) => contextOf(body, correlationId),

@@ -211,7 +211,7 @@ function environmentOf(values: ValueReader): AzureEnvironment {
 }
 
 function clientIdOf(values: ValueReader): string {
-  const isId = (id: string): boolean => /^[\x21-\x7e]{1,256}$/.test(id);
+  const isId = (id: string): boolean => /^[\x20-\x7e]{1,256}$/.test(id); // RFC 6749 appendix A.1
   return values.checked('OAuthClientId', isId, 'must be an application (client) id');
 }
 
