@@ -300,7 +300,20 @@ describe('OpenID client', function () {
       });
     }
 
-    it('fail before anything is sent where the certificate has expired (K-12)', async () => {
+    it('come from a certificate whose state is known, for the client and for the grant', async () => {
+      const { validTo } = new X509Certificate(readFileSync(use.sandbox.certificates.pem));
+      const secret = { OAuthClientSecret: use.sandbox.openId.clientSecret };
+      for (const changes of [byCertificate(), byGrant(), { ...byGrant(), ...secret }]) {
+        const { client, network } = clientFor(changes);
+        expect(await client.checkCredential?.()).to.include({ validTo });
+        const expires = new Date(validTo).toISOString();
+        expect(client.credentialHealth()).to.include({ inUse: 'first', expires });
+        await network.close();
+      }
+      expect(use.sandbox.control.requests()).to.deep.equal([]);
+    });
+
+    it('K-12 fail before anything is sent where the certificate has expired', async () => {
       const changes = { ...byCertificate(), OAuthJWTCert: use.sandbox.certificates.expiredPem };
       const { client, network } = clientFor(changes);
       await failure(client.checkCredential!(), 'POSTGRESQL:SETTINGS', 'CERTIFICATE_EXPIRED');
@@ -401,15 +414,18 @@ describe('OpenID client', function () {
       expect(use.sandbox.control.requests().some(({ path }) => path.includes('caught'))).to.equal(false);
     });
 
-    it('T-12 T-28 refuses a captive portal and what is too large', async () => {
-      const large = { action: 'answer', status: 200, body: 'x'.repeat(1_024), repeat: 1_000 } as const;
-      for (const fault of [html(200, { times: 'always' }), { ...large, times: 'always' as const }]) {
-        use.sandbox.control.clearFaults();
+    const large = { action: 'answer', status: 200, body: 'x'.repeat(1_024), repeat: 1_000 } as const;
+    for (const [title, fault, words] of [
+      ['T-12 does not quote a captive portal', html(200, { times: 'always' }), 'no JSON object'],
+      ['T-28 stops reading at 256 KiB', { ...large, times: 'always' as const }, '256 KiB'],
+    ] as const) {
+      it(title, async () => {
         use.sandbox.control.addFaults(fault);
         const asked = request({}, { clock: new HastyClock() });
-        await failure(asked, AUTHENTICATION, 'TOKEN_RESPONSE_MALFORMED');
-      }
-    });
+        const error = await failure(asked, AUTHENTICATION, 'TOKEN_RESPONSE_MALFORMED');
+        expect(error.message).to.include(words).and.not.to.include('Sign in');
+      });
+    }
 
     it('D-10 gets nothing with a certificate that cannot be verified', async () => {
       await use.sandbox.control.setCertificate('openId', 'self-signed');
