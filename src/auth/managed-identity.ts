@@ -16,8 +16,8 @@ import type { TokenClient } from './token-client.js';
  * Tokens of the identity that Azure gives to the machine or app (managed identity): nothing is proved,
  * the platform knows who asks. `environment` is read for each token; without it, that of the process.
  *
- * MSAL's own client for this is of no use to a library: it keeps, for the whole process, the endpoint
- * and the network module of whoever came first.
+ * The request is our own: MSAL keeps, for the whole process, the endpoint and the network module of
+ * whoever used it first, so that two connections would share one identity's way (msal-node 7.2).
  */
 export function createManagedIdentityClient(
   identity: ManagedIdentity,

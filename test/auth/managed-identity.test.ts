@@ -132,18 +132,27 @@ describe('managed identity', function () {
         expect(error.message).to.include('https://other.example/.default');
       });
 
-      it('T-01 T-03 T-08 tries again through throttling, an outage, an update and a reset', async () => {
+      it('T-01 T-03 tries again through throttling, an outage and an update', async () => {
         const clock = new ConnectedClock();
-        use.sandbox.control.addFaults(throttled(2), unavailable(500), answer({}, 410), reset('body'));
+        use.sandbox.control.addFaults(throttled(2), unavailable(500), answer({}, 410), answer({}, 404));
         await request({}, environment(), { clock });
         expect(clock.waits).to.include(2_000);
-        expect(requests().map(({ status }) => status)).to.deep.equal([429, 500, 410, 0, 200]);
+        expect(requests().map(({ status }) => status)).to.deep.equal([429, 500, 410, 404, 200]);
       });
 
-      it('T-08 tries again after a reset before the answer', async () => {
-        use.sandbox.control.addFaults(reset('request'));
-        await request({}, environment(), { clock: new ConnectedClock() });
-        expect(requests()).to.have.length(2);
+      for (const after of ['request', 'headers', 'body'] as const) {
+        it(`T-08 tries again after a reset behind the ${after}`, async () => {
+          use.sandbox.control.addFaults(reset(after));
+          await request({}, environment(), { clock: new ConnectedClock() });
+          expect(requests()).to.have.length(2);
+        });
+      }
+
+      it('T-10 ends an answer that comes byte by byte at Timeout', async () => {
+        const slowly = { action: 'answer', status: 200, body: 'x'.repeat(1_000), dripMs: 50 } as const;
+        use.sandbox.control.addFaults(slowly);
+        const asked = request({}, environment(), { timeoutMs: 300 });
+        await failure(asked, 'POSTGRESQL:CANNOT_REACH', 'AUTHORITY_TIMEOUT');
       });
 
       it('T-09 ends a wait for an answer at Timeout', async () => {
