@@ -9,6 +9,7 @@ import {
   type CertificateAuthority,
   type IssuedCertificate,
 } from './certificates.js';
+import { toJavaKeyStore } from './java-key-store.js';
 import type { CertificateFiles } from './sandbox.js';
 
 /** The certificates of the ready-made app, good and bad. */
@@ -18,14 +19,14 @@ export interface AppCertificates {
   readonly expired: IssuedCertificate;
 }
 
-/** New certificates, each with another key. */
+/** New certificates; the expired one has the key of the registered one, as after a renewal that kept the key. */
 export const issueAppCertificates = async (authority: CertificateAuthority): Promise<AppCertificates> => {
-  const issue = async (commonName: string, validity: { notAfter?: Date } = {}): Promise<IssuedCertificate> =>
-    authority.issue({ commonName, key: await keyFor(commonName), ...validity });
+  const [key, otherKey] = await Promise.all([keyFor('flow reader'), keyFor('unregistered')]);
+  const notAfter = new Date(Date.now() - 86_400_000);
   const [registered, unregistered, expired] = await Promise.all([
-    issue('pg-entra flow reader'),
-    issue('pg-entra unregistered'),
-    issue('pg-entra expired', { notAfter: new Date(Date.now() - 86_400_000) }),
+    authority.issue({ commonName: 'pg-entra flow reader', key }),
+    authority.issue({ commonName: 'pg-entra unregistered', key: otherKey }),
+    authority.issue({ commonName: 'pg-entra expired', key, notAfter }),
   ]);
   return { registered, unregistered, expired };
 };
@@ -43,14 +44,26 @@ export const writeAppCertificates = async (
   };
   const pfxPassword = randomPassword();
   const encryptedPemPassword = randomPassword();
-  const [pem, pfx, encryptedPem, unregisteredPem, expiredPem] = await Promise.all([
+  const jksPassword = randomPassword();
+  const [pem, pfx, jks, encryptedPem, unregisteredPem, expiredPem] = await Promise.all([
     write('app.pem', toPem(registered)),
     write('app.pfx', toPfx(registered, pfxPassword)),
+    write('app.jks', toJavaKeyStore(registered, 'flow-reader', jksPassword)),
     write('app-encrypted.pem', toEncryptedPem(registered, encryptedPemPassword)),
     write('unregistered.pem', toPem(unregistered)),
     write('expired.pem', toPem(expired)),
   ]);
-  return { pem, pfx, pfxPassword, encryptedPem, encryptedPemPassword, unregisteredPem, expiredPem };
+  return {
+    pem,
+    pfx,
+    pfxPassword,
+    jks,
+    jksPassword,
+    encryptedPem,
+    encryptedPemPassword,
+    unregisteredPem,
+    expiredPem,
+  };
 };
 
 const randomPassword = (): string => randomBytes(18).toString('base64url');

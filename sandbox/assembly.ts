@@ -1,57 +1,38 @@
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { issueAppCertificates, writeAppCertificates } from './app-certificates.js';
-import { createTokenMint } from './authority/access-token.js';
 import { createDirectory, type Directory, type DirectoryApplication } from './authority/directory.js';
-import { startAuthority } from './authority/server.js';
-import { createCertificateAuthority } from './certificates.js';
-import { connectionString } from './connection-string.js';
+import type { AuthorityRequest } from './authority/request-log.js';
+import { BoundedLog } from './bounded-log.js';
+import { federatedCredential, makeIssuerKeys, startCloud, type Cloud } from './cloud.js';
+import { readyConnections } from './connections.js';
 import { startControlServer } from './control-server.js';
-import { startGate } from './gate/server.js';
+import { databaseName, noDatabase, startDatabase, type Database } from './database.js';
+import { startGate, type Gate } from './gate/server.js';
 import { createTokenCheck } from './gate/token-check.js';
+import { appServicePath } from './managed-identity/app-service.js';
+import { databaseAudience, endpointsOf, scopes } from './openid/discovery.js';
+import { makePlace } from './place.js';
+import { startProxy } from './proxy/server.js';
 import type { Application, ApplicationRequest, Sandbox, SandboxOptions } from './sandbox.js';
-import { canEnter, serverAccount, type Account } from './postgres/account.js';
-import { locatePackage, prepareBinaries } from './postgres/binaries.js';
-import {
-  addPrincipal,
-  createDatabase,
-  createRole,
-  findRole,
-  installPrincipals,
-} from './postgres/principals.js';
-import { pidFileOf, startPostgres, type Postgres, type QueryRows } from './postgres/server.js';
 import { createControl } from './scripted-control.js';
 import { defaultScript } from './script.js';
-import { createServerCertificates } from './server-certificates.js';
-import { startWatchdog } from './watchdog.js';
+import { TokenRegister } from './tokens/token-register.js';
+import { makeTrust, type Trust } from './trust.js';
+import { Undoing } from './undoing.js';
 
 const tenantDomain = 'contoso.example';
 const tenantName = 'Contoso';
-const role = 'flow_reader';
-const database = 'flows';
 
-/** What was started, to be undone in the opposite order. */
-class Undoing {
-  readonly #steps: (() => Promise<void>)[] = [];
-  #done: Promise<void> | undefined;
-
-  add(step: () => Promise<void>): void {
-    this.#steps.unshift(step);
-  }
-
-  /** Undoes every step, also those after one that failed; rejects with the first failure. Only the first call counts. */
-  run(): Promise<void> {
-    this.#done ??= this.#runAll();
-    return this.#done;
-  }
-
-  async #runAll(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const step of this.#steps) await step().catch((error: unknown) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
-  }
-}
+/** The roles of the ready-made principals. */
+const roles = {
+  application: 'flow_reader',
+  systemAssigned: 'machine_reader',
+  userAssigned: 'identity_reader',
+  openId: 'openid_reader',
+  password: 'password_reader',
+} as const;
 
 /** Starts the parts of a sandbox and joins them; see `startSandbox`. */
 export const assembleSandbox = async (options: SandboxOptions): Promise<Sandbox> => {
@@ -72,53 +53,54 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
 
   progress('making certificates and a database cluster');
   const place = await makePlace(options.temporaryDirectory ?? os.tmpdir(), undoing);
-  const identity = createDirectory(tenantDomain, tenantName);
+  const directory = createDirectory(tenantDomain, tenantName);
   const starting = [
     options.skipPostgres === true
-      ? Promise.resolve(undefined)
-      : runPostgres(place, identity, options, undoing),
-    makeTrust(place),
-    createTokenMint(),
+      ? Promise.resolve(noDatabase())
+      : startDatabase(place, directory, options, undoing),
+    makeTrust(place.directory),
+    makeIssuerKeys(),
   ] as const;
   // If one fails, the others must have ended before we undo what they do.
   await Promise.allSettled(starting);
-  const [postgres, trust, mint] = await Promise.all(starting);
-  const query = queryOf(postgres);
-  const { registered, expired } = trust.appCertificates;
-  const application = identity.register('flow-reader', [registered.pem, expired.pem]);
-  if (postgres) await enrol(postgres.query, application, role, false);
+  const [database, trust, keys] = await Promise.all(starting);
 
-  progress('starting the authority and the gate');
-  const certificate = await trust.serverCertificates.pem('valid');
-  const authority = await startAuthority({
-    certificate,
-    directory: identity,
-    mint,
-    script: script.authority,
-    now,
-  });
-  undoing.add(() => authority.close());
-  const tenantId = identity.tenant.id;
+  progress('starting the services and the gate');
+  const log = new BoundedLog<AuthorityRequest>();
+  const register = new TokenRegister();
+  const cloudParts = { directory, script: script.cloud, log, register, now };
+  const cloud = await startCloud(cloudParts, keys, trust, undoing);
   const gate = await startGate({
-    context: await trust.serverCertificates.context('valid'),
-    backend: postgres?.socket,
-    checkToken: createTokenCheck(mint, tenantId, now),
-    findRole: postgres
-      ? (name) => findRole(postgres.query, name)
-      : (name) => Promise.resolve(name === role ? { objectId: application.objectId } : 'missing'),
+    tls: await trust.serverCertificates.pem('valid'),
+    backend: database.postgres?.socket,
+    checkToken: createTokenCheck(cloud.issuers, register, now),
+    findRole: (role) => database.findRole(role),
+    usePasswordMethod: (role, method) => database.usePasswordMethod(role, method),
     script: script.gate,
     now,
   });
   undoing.add(() => gate.close());
-  const { serverCertificates: certificates } = trust;
+  const proxyAccount = { user: 'flows', password: randomBytes(18).toString('base64url') };
+  const proxy = await startProxy(proxyAccount, script.proxy);
+  undoing.add(() => proxy.close());
+
+  const application = registerApplication(directory, cloud, trust);
+  const passwordRole = { user: roles.password, password: randomBytes(18).toString('base64url') };
+  await enrolAll(database, cloud, application, passwordRole);
+  const tokenFile = path.join(place.directory, 'federated-token');
+  await writeFile(tokenFile, await cloud.federation.issueToken({ lifetimeSeconds: 86_400 }), { mode: 0o600 });
+
+  const { postgres } = database;
   const control = createControl({
     script,
-    authority,
+    cloud,
+    log,
+    register,
     gate,
+    proxy,
     postgres,
-    mint,
-    certificates,
-    tenantId,
+    trust,
+    directory,
     application,
     now,
   });
@@ -126,157 +108,136 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
   undoing.add(() => controlServer.close());
   progress('ready');
 
-  const login = {
-    Server: 'localhost',
-    Port: gate.port,
-    Database: database,
-    User: role,
-    InitiateOAuth: 'GETANDREFRESH',
-    AzureTenant: tenantDomain,
-    OAuthGrantType: 'CLIENT',
-    OAuthClientId: application.clientId,
-  };
-  const trusted = { AzureAuthority: authority.url, TokenCA: trust.caFile, SSLCA: trust.caFile };
-  const { pem, pfx, pfxPassword } = trust.files;
   return {
-    authority: {
-      url: authority.url,
-      host: new URL(authority.url).host,
-      port: authority.port,
-      caFile: trust.caFile,
-      ca: trust.ca,
-    },
-    tenantId,
+    ...describeServers({ cloud, gate, trust, database }),
+    tenantId: directory.tenant.id,
     tenantDomain,
     clientId: application.clientId,
-    clientSecret: application.clientSecret,
+    clientSecret: application.credentials.firstSecret,
     objectId: application.objectId,
-    role,
-    database,
-    gate: { host: gate.host, port: gate.port },
-    postgres: postgres && {
-      socketDirectory: postgres.socketDirectory,
-      port: postgres.port,
-      superuser: `host=${postgres.socketDirectory} port=${postgres.port} user=postgres dbname=${database}`,
-    },
+    role: roles.application,
+    database: databaseName,
     certificates: trust.files,
-    connections: {
-      secret: connectionString({ ...login, OAuthClientSecret: application.clientSecret, ...trusted }),
-      certificatePem: connectionString({
-        ...login,
-        OAuthJWTCert: pem,
-        OAuthJWTCertType: 'PEMKEY_FILE',
-        ...trusted,
-      }),
-      certificatePfx: connectionString({
-        ...login,
-        OAuthJWTCert: pfx,
-        OAuthJWTCertType: 'PFXFILE',
-        OAuthJWTCertPassword: pfxPassword,
-        ...trusted,
-      }),
+    connections: readyConnections({
+      port: gate.port,
+      database: databaseName,
+      authorityUrl: cloud.authority.origin,
+      tenant: tenantDomain,
+      caFile: trust.caFile,
+      clientId: application.clientId,
+      clientSecret: application.credentials.firstSecret,
+      role: roles.application,
+      certificates: trust.files,
+      assertionFile: tokenFile,
+      openId: describeOpenId(cloud),
+      managedIdentityRole: roles.systemAssigned,
+      passwordRole,
+    }),
+    federation: {
+      ...federatedCredential(cloud.federation),
+      tokenFile,
+      issueToken: (request) => cloud.federation.issueToken(request),
     },
+    managedIdentity: describeManagedIdentity(cloud),
+    openId: describeOpenId(cloud),
+    passwordRole,
+    proxy: { url: proxy.url, ...proxyAccount },
     control,
     controlUrl: controlServer.url,
     serverCertificates: trust.serverCertificates,
-    query: (sql, values, { database: other = database } = {}) => query(sql, values, { database: other }),
-    addApplication: (request) => addApplication(identity, postgres, request),
+    query: (sql, values, { database: name = databaseName } = {}) =>
+      database.query(sql, values, { database: name }),
+    addApplication: (request) => addApplication(directory, database, request),
     directory: place.directory,
     close: () => undoing.run(),
   };
 };
 
-/** Folders that the sandbox works in. */
-interface Place {
-  readonly directory: string;
-  /** For PostgreSQL, owned by the account it runs as. */
-  readonly postgres: string;
-  readonly socket: string;
-  readonly account: Account | undefined;
-}
-
-/** Longest path of a unix socket's folder; `.s.PGSQL.5432` comes behind it, and the kernel takes 103 to 107 bytes. */
-const longestSocketDirectory = 85;
-
-/**
- * New folders below `temporary`. They lie in `/tmp` instead if PostgreSQL's account cannot enter `temporary`; the
- * socket does, if its path would be too long for the kernel.
- */
-const makePlace = async (temporary: string, undoing: Undoing): Promise<Place> => {
-  const account = await serverAccount();
-  const parent = account && !(await canEnter(temporary, account)) ? '/tmp' : path.resolve(temporary);
-  const directory = await mkdtemp(path.join(parent, 'pg-entra-sandbox-'));
-  undoing.add(() => removeFolder(directory));
-  if (account) await chmod(directory, 0o711);
-  const postgres = path.join(directory, 'postgres');
-  await mkdir(postgres, { mode: 0o700 });
-  const near = path.join(postgres, 'socket');
-  const socket = near.length <= longestSocketDirectory ? near : await mkdtemp('/tmp/pg-entra-');
-  if (socket === near) await mkdir(socket, { mode: 0o700 });
-  else undoing.add(() => removeFolder(socket));
-  if (account) await Promise.all([postgres, socket].map((folder) => chown(folder, account.uid, account.gid)));
-  const watchdog = startWatchdog(pidFileOf(postgres), [directory, socket]);
-  undoing.add(() => watchdog.dismiss());
-  return { directory, postgres, socket, account };
-};
-
-const removeFolder = (directory: string): Promise<void> =>
-  rm(directory, { recursive: true, force: true, maxRetries: 5 });
-
-const runPostgres = async (
-  { postgres: directory, socket: socketDirectory, account }: Place,
-  { tenant }: Directory,
-  { postgresSettings = {} }: SandboxOptions,
-  undoing: Undoing,
-): Promise<Postgres> => {
-  const binaries = await prepareBinaries(locatePackage(), path.join(directory, 'programs'), account);
-  const postgres = await startPostgres({
-    binaries,
-    account,
-    directory,
-    socketDirectory,
-    settings: postgresSettings,
+const registerApplication = (directory: Directory, cloud: Cloud, trust: Trust): DirectoryApplication => {
+  const { registered, expired } = trust.appCertificates;
+  return directory.register({
+    displayName: 'flow-reader',
+    certificates: [registered.pem, expired.pem],
+    federated: [federatedCredential(cloud.federation)],
   });
-  undoing.add(() => postgres.stop());
-  await installPrincipals(postgres.query, tenant.id);
-  await createDatabase(postgres.query, database);
-  return postgres;
 };
 
-const makeTrust = async ({ directory }: Place) => {
-  const authority = await createCertificateAuthority();
-  const [serverCertificates, appCertificates] = await Promise.all([
-    createServerCertificates(authority, () => createCertificateAuthority('unknown CA')),
-    issueAppCertificates(authority),
-  ]);
-  const folder = path.join(directory, 'certificates');
-  const files = await writeAppCertificates(folder, appCertificates);
-  const caFile = path.join(folder, 'ca.pem');
-  await writeFile(caFile, authority.pem);
-  return { ca: authority.pem, caFile, files, serverCertificates, appCertificates };
+/** Gives every ready-made principal its role, one after the other: two at once would change the same grants. */
+const enrolAll = async (
+  database: Database,
+  { managedIdentity: { systemAssigned, userAssigned }, openId: { client } }: Cloud,
+  application: DirectoryApplication,
+  passwordRole: Sandbox['passwordRole'],
+): Promise<void> => {
+  await database.enrol({ ...application, role: roles.application });
+  await database.enrol({ ...systemAssigned, displayName: 'flow-machine', role: roles.systemAssigned });
+  await database.enrol({ ...userAssigned, displayName: 'flow-identity', role: roles.userAssigned });
+  await database.enrol({ displayName: client.id, objectId: client.subject, role: roles.openId });
+  await database.createPasswordRole(passwordRole.user, passwordRole.password);
 };
 
-const queryOf = (postgres: Postgres | undefined): QueryRows =>
-  postgres?.query ?? (() => Promise.reject(new Error('the sandbox runs without PostgreSQL')));
+const describeServers = ({
+  cloud,
+  gate,
+  trust,
+  database: { postgres },
+}: {
+  readonly cloud: Cloud;
+  readonly gate: Gate;
+  readonly trust: Trust;
+  readonly database: Database;
+}): Pick<Sandbox, 'authority' | 'gate' | 'postgres'> => ({
+  authority: {
+    url: cloud.authority.origin,
+    host: new URL(cloud.authority.origin).host,
+    port: cloud.authority.port,
+    caFile: trust.caFile,
+    ca: trust.authority.pem,
+  },
+  gate: { host: gate.host, port: gate.port },
+  postgres: postgres && {
+    socketDirectory: postgres.socketDirectory,
+    port: postgres.port,
+    superuser: `host=${postgres.socketDirectory} port=${postgres.port} user=postgres dbname=${databaseName}`,
+  },
+});
+
+const describeManagedIdentity = ({ managedIdentity }: Cloud): Sandbox['managedIdentity'] => {
+  const { origin, header, systemAssigned, userAssigned } = managedIdentity;
+  return {
+    appService: { endpoint: `${origin}${appServicePath}`, header },
+    imds: { endpoint: origin },
+    clientId: systemAssigned.clientId,
+    objectId: systemAssigned.objectId,
+    role: roles.systemAssigned,
+    userAssigned: {
+      clientId: userAssigned.clientId,
+      objectId: userAssigned.objectId,
+      role: roles.userAssigned,
+    },
+  };
+};
+
+const describeOpenId = ({ openId: { origin, client } }: Cloud): Sandbox['openId'] => {
+  const { issuer, token_endpoint: tokenEndpoint } = endpointsOf(origin);
+  return {
+    issuer,
+    tokenEndpoint,
+    clientId: client.id,
+    clientSecret: client.secret,
+    objectId: client.subject,
+    role: roles.openId,
+    scope: scopes[0],
+    audience: databaseAudience,
+  };
+};
 
 const addApplication = async (
-  identity: Directory,
-  postgres: Postgres | undefined,
-  { displayName, role: ownRole, admin = false }: ApplicationRequest,
+  directory: Directory,
+  database: Database,
+  { role, admin = false, ...registration }: ApplicationRequest,
 ): Promise<Application> => {
-  const registered = identity.register(displayName);
-  if (postgres) await enrol(postgres.query, registered, ownRole, admin);
-  const { clientId, clientSecret, objectId } = registered;
-  return { clientId, clientSecret, objectId, displayName, role: ownRole };
-};
-
-/** Makes an app known to the database server and, if asked, gives it a role. */
-const enrol = async (
-  query: QueryRows,
-  { displayName, objectId }: DirectoryApplication,
-  ownRole: string | undefined,
-  admin: boolean,
-): Promise<void> => {
-  await addPrincipal(query, displayName, objectId);
-  if (ownRole !== undefined) await createRole(query, { role: ownRole, objectId, admin, database });
+  const { clientId, objectId, displayName, credentials } = directory.register(registration);
+  await database.enrol({ displayName, objectId, role, admin });
+  return { clientId, clientSecret: credentials.firstSecret, objectId, displayName, role };
 };

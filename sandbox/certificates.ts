@@ -168,5 +168,10 @@ const issued = (pem: string, key: KeyPair, chainPem: string): IssuedCertificate 
 const toBase64url = (fingerprint: string): string =>
   Buffer.from(fingerprint.replaceAll(':', ''), 'hex').toString('base64url');
 
+/** The certificates of a PEM text in DER form, one by one. */
+export const certificateParts = (text: string): Buffer[] =>
+  splitPem(text).map((pem) => new X509Certificate(pem).raw);
+
+/** The certificates of a PEM text, one by one. */
 const splitPem = (text: string): string[] =>
   text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];

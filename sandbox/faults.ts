@@ -1,19 +1,28 @@
-/** The kind of endpoint of the authority that a request went to. */
+import { gzipSync } from 'node:zlib';
+
+/** The part of the sandbox that a request went to. */
+export type ServiceName = 'authority' | 'openId' | 'managedIdentity';
+
+/** The kind of endpoint that a request went to. */
 export type EndpointKind = 'discovery' | 'token' | 'keys' | 'other';
 
 /** Which requests a fault hits, and how often. */
 export interface FaultTarget {
   /** Endpoint that the fault waits for; `token` when absent. */
   readonly kind?: EndpointKind | 'any';
+  /** Service that the fault waits for; any of them when absent. */
+  readonly service?: ServiceName;
   /** How many requests it hits before it is gone; 1 when absent. */
   readonly times?: number | 'always';
   /** Milliseconds to wait before anything else happens; 0 when absent. */
   readonly delayMs?: number;
 }
 
-/** Answers as if nothing were wrong; of use with `delayMs`. */
+/** Answers as if nothing were wrong; of use with `delayMs`, or to change headers (`Age`, `Date`). */
 export interface PassFault extends FaultTarget {
   readonly action: 'pass';
+  /** Headers to add to the right answer, or to replace there. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Answers with exactly this, instead of the endpoint's own answer. */
@@ -30,14 +39,17 @@ export interface AnswerFault extends FaultTarget {
   readonly dripMs?: number;
 }
 
-/** Refuses in the authority's own AADSTS form with this code. */
+/**
+ * Refuses in the service's own form. What is absent comes from the authority's table of AADSTS numbers
+ * (`authority/aadsts.ts`); for a number that does not stand there: 400 `temporarily_unavailable`.
+ */
 export interface RefuseFault extends FaultTarget {
   readonly action: 'refuse';
-  /** The AADSTS number. */
-  readonly code: number;
-  /** OAuth error; `temporarily_unavailable` when absent. */
+  /** The AADSTS number; services other than the authority name none. */
+  readonly code?: number;
+  /** OAuth error. */
   readonly error?: string;
-  /** HTTP status; 400 when absent. */
+  /** HTTP status. */
   readonly status?: number;
   readonly message?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -54,7 +66,7 @@ export interface ResetFault extends FaultTarget {
   readonly after?: 'request' | 'headers' | 'body';
 }
 
-/** Something to go wrong at the authority. Plain JSON, so the same value works in-process and over HTTP. */
+/** Something to go wrong at a service. Plain JSON, so the same value works in-process and over HTTP. */
 export type Fault = PassFault | AnswerFault | RefuseFault | HangFault | ResetFault;
 
 /** A refusal by rate limit, status 429; `retryAfter` is the header's text, seconds or an HTTP date (RFC 9110 section 10.2.3). */
@@ -83,6 +95,38 @@ export const slow = (delayMs: number, target: FaultTarget = {}): Fault => ({
   action: 'pass',
   delayMs,
 });
+
+/** A right answer with these headers on top, e.g. `{ age: '300' }` or another `date`. */
+export const withHeaders = (headers: Readonly<Record<string, string>>, target: FaultTarget = {}): Fault => ({
+  ...target,
+  action: 'pass',
+  headers,
+});
+
+/** A refusal with this AADSTS number, as Entra words it. */
+export const refused = (code: number, target: FaultTarget = {}): Fault => ({
+  ...target,
+  action: 'refuse',
+  code,
+});
+
+/** A JSON answer of `decodedBytes` bytes, compressed `layers` times over (RFC 9110 section 8.4). */
+export const bomb = (decodedBytes = 100_000_000, layers = 1, target: FaultTarget = {}): Fault => {
+  let body = Buffer.alloc(decodedBytes, ' ');
+  for (let layer = 0; layer < layers; layer += 1) body = gzipSync(body);
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-encoding': Array<string>(layers).fill('gzip').join(', '),
+  };
+  return {
+    ...target,
+    action: 'answer',
+    status: 200,
+    headers,
+    body: body.toString('base64'),
+    encoding: 'base64',
+  };
+};
 
 /** A request that is accepted and never answered. */
 export const silent = (target: FaultTarget = {}): Fault => ({ ...target, action: 'hang' });
@@ -136,8 +180,8 @@ export class FaultQueue {
   }
 
   /** The fault for a request of this kind, used up once; undefined when none waits for it. */
-  next(kind: EndpointKind): Fault | undefined {
-    const entry = this.#pending.find(({ fault }) => matches(fault, kind));
+  next(service: ServiceName, kind: EndpointKind): Fault | undefined {
+    const entry = this.#pending.find(({ fault }) => matches(fault, service, kind));
     if (entry === undefined) return undefined;
     entry.left -= 1;
     if (entry.left <= 0) this.#pending = this.#pending.filter((other) => other !== entry);
@@ -155,7 +199,7 @@ export class FaultQueue {
   }
 }
 
-const matches = (fault: Fault, kind: EndpointKind): boolean => {
+const matches = (fault: Fault, service: ServiceName, kind: EndpointKind): boolean => {
   const wanted = fault.kind ?? 'token';
-  return wanted === 'any' || wanted === kind;
+  return (wanted === 'any' || wanted === kind) && (fault.service ?? service) === service;
 };

@@ -29,8 +29,15 @@ const describeAsJson = (sandbox: Sandbox): string =>
       pem: sandbox.certificates.pem,
       pfx: sandbox.certificates.pfx,
       pfxPassword: sandbox.certificates.pfxPassword,
+      jks: sandbox.certificates.jks,
+      jksPassword: sandbox.certificates.jksPassword,
     },
     connections: sandbox.connections,
+    federation: sandbox.federation,
+    managedIdentity: sandbox.managedIdentity,
+    openId: sandbox.openId,
+    passwordRole: sandbox.passwordRole,
+    proxy: sandbox.proxy,
   });
 
 const describeToPeople = (sandbox: Sandbox): string => `
@@ -52,6 +59,22 @@ Connection strings, complete:
 
   with a certificate (PFX)
   ${sandbox.connections.certificatePfx}
+
+  with a certificate (JKS)
+  ${sandbox.connections.certificateJks}
+
+  with a federated token (workload identity)
+  ${sandbox.connections.workloadIdentity}
+
+  with a managed identity; set IDENTITY_ENDPOINT=${sandbox.managedIdentity.appService.endpoint}
+  and IDENTITY_HEADER=${sandbox.managedIdentity.appService.header}
+  ${sandbox.connections.managedIdentity}
+
+  with the secret of a generic OpenID provider
+  ${sandbox.connections.openId}
+
+  with a password
+  ${sandbox.connections.password}
 
 Ctrl-C stops it and removes its files.
 `;

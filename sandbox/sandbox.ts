@@ -1,5 +1,7 @@
 import type { Control } from './control.js';
-import type { QueryRows } from './postgres/server.js';
+import type { FederatedCredential } from './authority/credentials.js';
+import type { FederatedTokenRequest } from './federation/issuer.js';
+import type { QueryRows } from './postgres/query.js';
 import type { ServerCertificates } from './server-certificates.js';
 
 /** How the sandbox is to start. */
@@ -36,6 +38,12 @@ export interface ApplicationRequest {
   readonly role?: string;
   /** Whether that role is an administrator, as Azure's Entra admins are; false when absent. */
   readonly admin?: boolean;
+  /** Certificates to register, PEM. */
+  readonly certificates?: readonly string[];
+  /** Whose tokens stand for the app. */
+  readonly federated?: readonly FederatedCredential[];
+  /** Whether it gets a service principal in the tenant (AADSTS7000229 without); true when absent. */
+  readonly servicePrincipal?: boolean;
 }
 
 /** Files with the app's certificates; paths are absolute. */
@@ -45,6 +53,9 @@ export interface CertificateFiles {
   /** The same in PKCS#12 (AES-256). */
   readonly pfx: string;
   readonly pfxPassword: string;
+  /** The same in a Java key store (JKS), under the alias `flow-reader`; key and store have this password. */
+  readonly jks: string;
+  readonly jksPassword: string;
   /** The same with the private key encrypted (PKCS#8, AES-256-CBC). */
   readonly encryptedPem: string;
   readonly encryptedPemPassword: string;
@@ -52,6 +63,29 @@ export interface CertificateFiles {
   readonly unregisteredPem: string;
   /** Key and certificate that the app knows, past their validity (AADSTS1000502). */
   readonly expiredPem: string;
+}
+
+/** Complete connection strings, by the way to log in. */
+export interface Connections {
+  readonly secret: string;
+  readonly certificatePem: string;
+  readonly certificatePfx: string;
+  readonly certificateJks: string;
+  /** By a token of the federation issuer, read from a file. */
+  readonly workloadIdentity: string;
+  /** By the system-assigned managed identity; the endpoint comes from the environment, see `managedIdentity`. */
+  readonly managedIdentity: string;
+  /** By the client secret of the generic OpenID provider. */
+  readonly openId: string;
+  /** By the password of a role, without any token. */
+  readonly password: string;
+}
+
+/** A managed identity with its database role. */
+export interface ManagedIdentityPrincipal {
+  readonly clientId: string;
+  readonly objectId: string;
+  readonly role: string;
 }
 
 /** The running stand-in for the cloud. */
@@ -92,12 +126,42 @@ export interface Sandbox {
       }
     | undefined;
   readonly certificates: CertificateFiles;
-  /** Complete connection strings. */
-  readonly connections: {
-    readonly secret: string;
-    readonly certificatePem: string;
-    readonly certificatePfx: string;
+  readonly connections: Connections;
+  /** Another issuer whose tokens stand for the app (workload identity federation). */
+  readonly federation: {
+    readonly issuer: string;
+    readonly subject: string;
+    readonly audience: string;
+    /** Holds a token that is good for a day, as `AZURE_FEDERATED_TOKEN_FILE` does. */
+    readonly tokenFile: string;
+    issueToken(request?: FederatedTokenRequest): Promise<string>;
   };
+  /** Endpoints that give tokens to who runs on the machine; these three are of the system-assigned identity. */
+  readonly managedIdentity: ManagedIdentityPrincipal & {
+    /** For `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`. */
+    readonly appService: { readonly endpoint: string; readonly header: string };
+    /** In the place of `http://169.254.169.254`; for `AZURE_POD_IDENTITY_AUTHORITY_HOST`. */
+    readonly imds: { readonly endpoint: string };
+    /** The identity that has to be named by its client id. */
+    readonly userAssigned: ManagedIdentityPrincipal;
+  };
+  /** A generic OpenID provider; its client signs assertions with the key of `certificates.pem`. */
+  readonly openId: {
+    readonly issuer: string;
+    readonly tokenEndpoint: string;
+    readonly clientId: string;
+    readonly clientSecret: string;
+    /** Subject of its tokens, to which `role` is mapped. */
+    readonly objectId: string;
+    readonly role: string;
+    /** Scope and audience of tokens that open the database; both are given to who asks for none. */
+    readonly scope: string;
+    readonly audience: string;
+  };
+  /** A role that logs in with a password, verified by PostgreSQL (absent there with `skipPostgres`). */
+  readonly passwordRole: { readonly user: string; readonly password: string };
+  /** An HTTP proxy to this machine; `user` and `password` count once the control asks for them. */
+  readonly proxy: { readonly url: string; readonly user: string; readonly password: string };
   readonly control: Control;
   /** `http://127.0.0.1:PORT/RANDOM`: the control by HTTP, see README.md. */
   readonly controlUrl: string;
@@ -105,7 +169,7 @@ export interface Sandbox {
   readonly serverCertificates: Pick<ServerCertificates, 'pem'>;
   /** Rows of a statement run as superuser in `database` (or the one named); rejects with `skipPostgres`. */
   query: QueryRows;
-  /** Registers another app in the tenant; its certificate credentials are none. */
+  /** Registers another app in the tenant, with a client secret. */
   addApplication(request: ApplicationRequest): Promise<Application>;
   /** Folder with all files of the sandbox; gone after `close()`. */
   readonly directory: string;

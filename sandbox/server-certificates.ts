@@ -1,4 +1,4 @@
-import tls from 'node:tls';
+import type tls from 'node:tls';
 import { keyFor, selfSign, type CertificateAuthority, type IssuedCertificate } from './certificates.js';
 
 /** Every {@link ServerCertificateKind}. */
@@ -16,9 +16,18 @@ export const serverCertificateKinds = [
  */
 export type ServerCertificateKind = (typeof serverCertificateKinds)[number];
 
-/** Gives the TLS context for each kind of server certificate; all share one RSA key, each is made when first asked for. */
+/** Every {@link TlsVersion}. */
+export const tlsVersions = ['current', 'TLSv1.1', 'TLSv1'] as const;
+
+/** What a server speaks: TLS 1.2 and 1.3 (`current`), or one of the versions that RFC 8996 forbids, and no other. */
+export type TlsVersion = (typeof tlsVersions)[number];
+
+/** The options by which a server speaks this version. */
+export const tlsOptions = (version: TlsVersion): tls.SecureContextOptions =>
+  version === 'current' ? {} : { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' };
+
+/** Gives key and certificate for each kind of server certificate; all share one RSA key, each is made when first asked for. */
 export interface ServerCertificates {
-  context(kind: ServerCertificateKind): Promise<tls.SecureContext>;
   /** Key and certificate (with the CA behind it) of that kind as PEM. */
   pem(kind: ServerCertificateKind): Promise<{ readonly key: string; readonly cert: string }>;
 }
@@ -51,5 +60,5 @@ export const createServerCertificates = async (
     const certificate = await once(kind);
     return { key: certificate.keyPem, cert: certificate.pem + certificate.chainPem };
   };
-  return { pem, context: async (kind) => tls.createSecureContext(await pem(kind)) };
+  return { pem };
 };

@@ -1,23 +1,14 @@
+import { X509Certificate } from 'node:crypto';
 import * as jose from 'jose';
-import type { DirectoryApplication, RegisteredCertificate } from './directory.js';
-import { refusals, type Refusal } from './refusal.js';
-
-/** The only `client_assertion_type` there is for a JWT (RFC 7523 section 2.2). */
-export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-
-/** How far the clocks of client and authority may be apart, in seconds. */
-const clockToleranceSeconds = 300;
+import type { Refusal } from '../http/refusal.js';
+import { clockToleranceSeconds, sha256Of, UsedAssertions } from '../tokens/assertion.js';
+import { chainLeadsTo, commonNameOf, isValidAt, readChain } from './certificate-chain.js';
+import type { RegisteredCertificate } from './credentials.js';
+import type { DirectoryApplication } from './directory.js';
+import { refusal } from './refusal.js';
 
 /** The longest span from `nbf` (or `iat`) to `exp` that is accepted, in seconds. */
 const longestLifetimeSeconds = 600;
-
-/** What can be read from an assertion without trusting it. */
-export interface AssertionOutline {
-  readonly algorithm?: string;
-  readonly thumbprint?: string;
-  readonly jti?: string;
-  readonly lifetimeSeconds?: number;
-}
 
 /** Judges the certificate assertions of clients (RFC 7523 section 3 and Entra's rules) and remembers their `jti`. */
 export interface AssertionJudge {
@@ -27,73 +18,75 @@ export interface AssertionJudge {
 
 /** A judge by this clock (ms since the epoch). */
 export const createAssertionJudge = (now: () => number): AssertionJudge => {
-  const used = new Map<string, number>();
-  const refuseReplay = (application: DirectoryApplication, jti: string, expiry: number): void => {
-    for (const [id, end] of used) if (end + clockToleranceSeconds < now() / 1000) used.delete(id);
-    const id = `${application.clientId} ${jti}`;
-    // Entra documents no number of its own for a replay; 50027 is its "invalid JWT token".
-    if (used.has(id)) throw refusals.assertionMalformed('An assertion with this jti was used before.');
-    used.set(id, expiry);
-  };
+  const used = new UsedAssertions();
   return {
     judge: async (assertion, application, audiences) => {
-      const header = readHeader(assertion);
-      const registered = findCertificate(application, header);
-      const claims = await verify(assertion, registered, { application, audiences, now: now() });
-      refuseOutOfValidity(registered, now());
+      const known = findCertificate(application, readHeader(assertion), now());
+      const claims = await verify(assertion, known, { application, audiences, now: now() });
+      if (known.expired || !isValidAt(known.certificate, now())) throw refusal(1000502);
       const { exp = 0, nbf, iat, jti = '' } = claims;
-      if (exp - (nbf ?? iat ?? exp) > longestLifetimeSeconds)
-        throw refusals.assertionOutOfTime(now(), nbf, exp);
-      refuseReplay(application, jti, exp);
+      if (exp - (nbf ?? iat ?? exp) > longestLifetimeSeconds) throw outOfTime(now(), claims);
+      // Entra documents no number of its own for a replay; 50027 is its "invalid JWT token".
+      if (!used.use(application.clientId, jti, exp, now() / 1000))
+        throw refusal(50027, { reason: 'An assertion with this jti was used before.' });
     },
   };
 };
 
-/** What an assertion says of itself; empty if it cannot be read. */
-export const outlineAssertion = (assertion: string): AssertionOutline => {
-  try {
-    const header = jose.decodeProtectedHeader(assertion);
-    const { jti, exp, nbf } = jose.decodeJwt(assertion);
-    const thumbprint = sha256Of(header) ?? header.x5t;
-    return {
-      ...(header.alg !== undefined && { algorithm: header.alg }),
-      ...(thumbprint !== undefined && { thumbprint }),
-      ...(jti !== undefined && { jti }),
-      ...(exp !== undefined && nbf !== undefined && { lifetimeSeconds: exp - nbf }),
-    };
-  } catch {
-    return {};
-  }
-};
-
-const readHeader = (assertion: string): jose.ProtectedHeaderParameters => {
+/** The header of a JWT; throws a {@link Refusal} if it is none. */
+export const readHeader = (assertion: string): jose.ProtectedHeaderParameters => {
   try {
     return jose.decodeProtectedHeader(assertion);
   } catch {
-    throw refusals.assertionMalformed('The assertion is not a signed JWT.');
+    throw refusal(50027, { reason: 'The assertion is not a signed JWT.' });
   }
 };
 
-const sha256Of = (header: jose.ProtectedHeaderParameters): string | undefined => {
-  const value = (header as Record<string, unknown>)['x5t#S256'];
-  return typeof value === 'string' ? value : undefined;
-};
+/** AADSTS700024 with both clocks in it. */
+export const outOfTime = (now: number, { nbf, exp }: jose.JWTPayload): Refusal =>
+  refusal(700024, {
+    now: new Date(now).toISOString(),
+    notBefore: secondsTime(nbf),
+    expiry: secondsTime(exp),
+  });
 
-/** The registered certificate that the header names, by every thumbprint it gives. */
+type Known = Pick<RegisteredCertificate, 'certificate' | 'expired'>;
+
+/** The certificate that the header names by every thumbprint it gives; or the one it carries, if its subject is trusted. */
 const findCertificate = (
   application: DirectoryApplication,
   header: jose.ProtectedHeaderParameters,
-): RegisteredCertificate => {
+  now: number,
+): Known => {
   const sha256 = sha256Of(header);
   const sha1 = header.x5t;
-  const found = application.certificates.find(
+  const found = application.credentials.certificates.find(
     (known) =>
       (sha256 !== undefined || sha1 !== undefined) &&
       (sha256 === undefined || known.thumbprintSha256 === sha256) &&
       (sha1 === undefined || known.thumbprintSha1 === sha1),
   );
-  if (found === undefined) throw refusals.certificateUnregistered(toHex(sha256 ?? sha1 ?? ''));
-  return found;
+  const known = found ?? trustedCertificate(application, header, now);
+  if (known) return known;
+  const thumbprint = toHex(sha256 ?? sha1 ?? '');
+  throw refusal(700027, { reason: 'The key was not found.', thumbprint });
+};
+
+/** The certificate in `x5c`, if the app trusts its subject as long as this CA says so (SN+I). */
+const trustedCertificate = (
+  { credentials }: DirectoryApplication,
+  { x5c }: jose.ProtectedHeaderParameters,
+  now: number,
+): Known | undefined => {
+  const chain = readChain(x5c ?? []);
+  const [certificate] = chain;
+  const trusted = credentials.trustedSubjects.some(
+    ({ ca, subject }) =>
+      certificate !== undefined &&
+      commonNameOf(certificate) === subject &&
+      chainLeadsTo(chain, new X509Certificate(ca), now),
+  );
+  return trusted && certificate ? { certificate, expired: false } : undefined;
 };
 
 interface Expectation {
@@ -104,11 +97,11 @@ interface Expectation {
 
 const verify = async (
   assertion: string,
-  registered: RegisteredCertificate,
+  { certificate }: Known,
   { application, audiences, now }: Expectation,
 ): Promise<jose.JWTPayload> => {
   try {
-    const { payload } = await jose.jwtVerify(assertion, registered.certificate.publicKey, {
+    const { payload } = await jose.jwtVerify(assertion, certificate.publicKey, {
       algorithms: ['PS256', 'RS256'],
       issuer: application.clientId,
       subject: application.clientId,
@@ -119,40 +112,42 @@ const verify = async (
     });
     return payload;
   } catch (error) {
-    throw toRefusal(error, registered, now);
+    throw toRefusal(error, certificate, now);
   }
 };
 
-const toRefusal = (error: unknown, registered: RegisteredCertificate, now: number): Refusal => {
+const toRefusal = (error: unknown, { fingerprint256 }: X509Certificate, now: number): Refusal => {
   if (error instanceof jose.errors.JWTExpired || error instanceof jose.errors.JWTClaimValidationFailed) {
     return claimRefusal(error.claim, error.payload, now);
   }
   if (error instanceof jose.errors.JWTInvalid)
-    return refusals.assertionMalformed('The claims cannot be read.');
-  return refusals.signatureWrong(toHex(registered.thumbprintSha256));
+    return refusal(50027, { reason: 'The claims cannot be read.' });
+  return refusal(700027, {
+    reason: 'The key was found, but use of the key to verify the signature failed.',
+    thumbprint: fingerprint256.replaceAll(':', ''),
+  });
 };
 
-const claimRefusal = (claim: string, { nbf, exp }: jose.JWTPayload, now: number): Refusal => {
+const claimRefusal = (claim: string, claims: jose.JWTPayload, now: number): Refusal => {
   switch (claim) {
     case 'aud':
-      return refusals.assertionAudienceWrong();
+      return refusal(700023);
     case 'iss':
     case 'sub':
-      return refusals.assertionSubjectWrong();
+      return refusal(700021);
     case 'exp':
     case 'nbf':
     case 'iat':
-      return refusals.assertionOutOfTime(now, nbf, exp);
+      return outOfTime(now, claims);
     default:
-      return refusals.assertionMalformed(`The claim '${claim}' is missing.`);
-  }
-};
-
-const refuseOutOfValidity = ({ certificate }: RegisteredCertificate, now: number): void => {
-  if (now < Date.parse(certificate.validFrom) || now > Date.parse(certificate.validTo)) {
-    throw refusals.certificateOutOfValidity();
+      return refusal(50027, { reason: `The claim '${claim}' is missing.` });
   }
 };
 
 const toHex = (thumbprint: string): string =>
   Buffer.from(thumbprint, 'base64url').toString('hex').toUpperCase();
+
+const secondsTime = (seconds: number | undefined): string =>
+  seconds === undefined || !Number.isFinite(seconds) || Math.abs(seconds) > 8.64e12
+    ? 'unknown'
+    : new Date(seconds * 1000).toISOString();

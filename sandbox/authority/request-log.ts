@@ -1,15 +1,24 @@
-import type { EndpointKind, Fault } from '../faults.js';
+import type { EndpointKind, Fault, ServiceName } from '../faults.js';
 
 /** What a token request asked for and with what; without any secret, assertion or token. */
 export interface GrantRecord {
   readonly grantType?: string;
   readonly clientId?: string;
   readonly scope?: string;
-  readonly credential: 'secret' | 'certificate' | 'none';
+  /** What the client proved itself with; `federated`: the token of another issuer. */
+  readonly credential: 'secret' | 'certificate' | 'federated' | 'none';
+  /** How the client sent its secret: in the body, or by HTTP Basic. */
+  readonly secretIn?: 'body' | 'header';
+  /** `resource` or `audience` of the request. */
+  readonly resource?: string;
   /** Header and claims of the client assertion as sent, if it could be read; `lifetimeSeconds` is exp − nbf. */
   readonly assertion?: {
     readonly algorithm?: string;
     readonly thumbprint?: string;
+    /** How many certificates its header carries (`x5c`). */
+    readonly chainLength?: number;
+    readonly issuer?: string;
+    readonly subject?: string;
     readonly jti?: string;
     readonly lifetimeSeconds?: number;
   };
@@ -17,10 +26,12 @@ export interface GrantRecord {
   readonly tokenId?: string;
 }
 
-/** One request to the authority. */
+/** One request to the authority, to the OpenID provider or to a managed identity endpoint. */
 export interface AuthorityRequest {
   /** When it came, ms since the epoch by the sandbox's clock. */
   readonly at: number;
+  /** Where it went, if not to the authority. */
+  readonly service?: Exclude<ServiceName, 'authority'>;
   readonly method: string;
   /** Without the query. */
   readonly path: string;

@@ -1,76 +1,62 @@
-import { timingSafeEqual, createHash } from 'node:crypto';
-import { assertionType, outlineAssertion, type AssertionJudge } from './client-assertion.js';
-import { databaseResource, type AccessToken } from './access-token.js';
-import type { Directory, DirectoryApplication, Tenant } from './directory.js';
+import type { Reading } from '../http/reading.js';
+import type { Outcome } from '../http/route.js';
+import { override } from '../overrides.js';
+import type { MintScript, TokenMint } from '../tokens/mint.js';
+import { databaseResource, entraClaims } from './access-token.js';
+import {
+  authenticateClient,
+  clientIdOf,
+  required,
+  type AuthenticationParts,
+} from './client-authentication.js';
+import type { Directory, Tenant } from './directory.js';
 import { endpointsOf } from './discovery.js';
-import { refusals } from './refusal.js';
-import type { GrantRecord } from './request-log.js';
+import { refusal } from './refusal.js';
 
 /** What the token endpoint works with. */
-export interface TokenEndpointParts {
+export interface TokenEndpointParts extends AuthenticationParts {
   readonly directory: Directory;
-  readonly judge: AssertionJudge;
-  readonly secretExpired: () => boolean;
-  /** Makes the token once the client has proved who it is. */
-  readonly issue: (
-    application: DirectoryApplication,
-    credential: 'secret' | 'certificate',
-  ) => Promise<{ readonly token: AccessToken; readonly response: Record<string, unknown> }>;
-}
-
-/** The answer to a request that was granted. */
-export interface Grant {
-  /** The JSON body (RFC 6749 section 5.1). */
-  readonly response: Record<string, unknown>;
-  readonly tokenId: string;
+  readonly mint: TokenMint;
+  readonly script: MintScript;
 }
 
 /** A client credentials grant (RFC 6749 section 4.4); throws a `Refusal`, in the order in which Entra finds faults. */
 export const grantClientCredentials = async (
   parts: TokenEndpointParts,
   origin: string,
-  tenantName: string,
-  form: URLSearchParams,
-): Promise<Grant> => {
-  const tenant = parts.directory.findTenant(tenantName);
-  if (tenant === undefined) throw refusals.tenantUnknown(tenantName, 'invalid_request');
-  const grantType = required(form, 'grant_type');
-  if (grantType !== 'client_credentials') throw refusals.grantTypeUnsupported(grantType);
-  const clientId = required(form, 'client_id');
-  const application = parts.directory.findApplication(clientId);
-  if (application === undefined) throw refusals.applicationUnknown(clientId, tenant.displayName);
-  refuseScope(required(form, 'scope'), tenant);
-  const credential = await authenticate(parts, application, form, audiencesOf(origin, tenant));
-  const { token, response } = await parts.issue(application, credential);
-  return { response, tokenId: token.id };
-};
-
-/** What a token request asks for, without anything secret; for the request log. */
-export const outlineGrant = (form: URLSearchParams): GrantRecord => {
-  const [grantType, clientId, scope] = ['grant_type', 'client_id', 'scope'].map((name) =>
-    form.get(name)?.slice(0, 500),
-  );
-  const [assertion, secret] = ['client_assertion', 'client_secret'].map((name) => given(form, name));
-  return {
-    ...(grantType !== undefined && { grantType }),
-    ...(clientId !== undefined && { clientId }),
-    ...(scope !== undefined && { scope }),
-    credential: assertion !== undefined ? 'certificate' : secret !== undefined ? 'secret' : 'none',
-    ...(assertion !== undefined && { assertion: outlineAssertion(assertion) }),
+  reading: Reading,
+): Promise<Outcome> => {
+  const { directory, mint, script } = parts;
+  const tenant = tenantOf(directory, reading.tenant);
+  const grantType = required(reading.form, 'grant_type');
+  if (grantType !== 'client_credentials') throw refusal(70003, { grantType });
+  const clientId = clientIdOf(reading);
+  const application = directory.findApplication(clientId);
+  if (application === undefined) throw refusal(700016, { clientId, tenant: tenant.displayName });
+  refuseScope(required(reading.form, 'scope'), tenant);
+  const credential = await authenticateClient(parts, application, reading, audiencesOf(origin, tenant));
+  if (!application.hasServicePrincipal) throw refusal(7000229, { clientId, tenant: tenant.displayName });
+  const lifetimeSeconds = script.tokenLifetimeSeconds;
+  const subject = { tenantId: tenant.id, clientId, objectId: application.objectId, credential };
+  const token = await mint.issue(entraClaims({ ...subject, now: parts.now(), lifetimeSeconds }));
+  const response = {
+    token_type: 'Bearer',
+    expires_in: lifetimeSeconds,
+    ext_expires_in: lifetimeSeconds,
+    access_token: token.text,
   };
+  return { status: 200, body: override(response, script.tokenResponse), tokenId: token.id };
 };
 
-/** The value of a parameter; undefined if it is absent or empty, which means the same (RFC 6749 section 3.2). */
-const given = (form: URLSearchParams, name: string): string | undefined => {
-  const value = form.get(name);
-  return value === null || value === '' ? undefined : value;
+/** The tenant of this name; throws AADSTS90002, or AADSTS900023 for what can be no tenant's name. */
+export const tenantOf = (directory: Directory, name: string): Tenant => {
+  const tenant = directory.findTenant(name);
+  if (tenant) return tenant;
+  throw refusal(isGuid(name) || isDomain(name) ? 90002 : 900023, { tenant: name });
 };
 
-const required = (form: URLSearchParams, name: string): string => {
-  const value = given(form, name);
-  if (value === undefined) throw refusals.parameterMissing(name);
-  return value;
-};
+const isGuid = (name: string): boolean => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(name);
+const isDomain = (name: string): boolean => /^([\w-]{1,63}\.)+[a-z][\w-]{1,62}$/i.test(name);
 
 /** Audiences that an assertion may name: token endpoint or issuer, with the tenant by GUID or by domain. */
 const audiencesOf = (origin: string, tenant: Tenant): string[] =>
@@ -79,35 +65,9 @@ const audiencesOf = (origin: string, tenant: Tenant): string[] =>
     return [tokenEndpoint, issuer];
   });
 
-const authenticate = async (
-  parts: TokenEndpointParts,
-  application: DirectoryApplication,
-  form: URLSearchParams,
-  audiences: readonly string[],
-): Promise<'secret' | 'certificate'> => {
-  const assertion = given(form, 'client_assertion');
-  if (assertion !== undefined) {
-    const type = required(form, 'client_assertion_type');
-    if (type !== assertionType)
-      throw refusals.assertionMalformed(`'${type}' is not a known client_assertion_type.`);
-    await parts.judge.judge(assertion, application, audiences);
-    return 'certificate';
-  }
-  const secret = given(form, 'client_secret');
-  if (secret === undefined) throw refusals.credentialMissing();
-  if (!sameText(secret, application.clientSecret)) throw refusals.secretWrong(application.clientId);
-  if (parts.secretExpired()) throw refusals.secretExpired(application.clientId);
-  return 'secret';
-};
-
 const refuseScope = (scope: string, tenant: Tenant): void => {
-  if (/\s/.test(scope.trim())) throw refusals.scopeMalformed(scope);
+  if (/\s/.test(scope.trim())) throw refusal(70011, { scope });
   const [, resource] = /^(.+)\/\.default$/.exec(scope) ?? [];
-  if (resource === undefined) throw refusals.scopeWithoutDefault(scope);
-  if (resource !== databaseResource) throw refusals.resourceUnknown(resource, tenant.displayName);
-};
-
-const sameText = (left: string, right: string): boolean => {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(left), digest(right));
+  if (resource === undefined) throw refusal(1002012, { scope });
+  if (resource !== databaseResource) throw refusal(500011, { resource, tenant: tenant.displayName });
 };

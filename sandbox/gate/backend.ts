@@ -13,32 +13,56 @@ const longestAnswer = 65_536;
 /** Time for a cancel request to be taken by the server, in ms. */
 const cancelLimitMs = 5_000;
 
+/** The client's side of a login that PostgreSQL decides. */
+export interface LoginClient {
+  readonly stream: Duplex;
+  /** Called when the client has answered a request for its password; may throw to end the login. */
+  readonly onPassword: () => void;
+}
+
 /**
- * Replays a startup packet to PostgreSQL and forwards its answers up to the one that tells whether there is a
- * session or a refusal (unknown database, too many connections). Rejects if the server cannot be reached.
+ * Replays a startup packet to PostgreSQL and carries messages both ways, passwords included, up to the one that
+ * tells whether there is a session or a refusal (unknown database, wrong password). Rejects if the server cannot
+ * be reached, or the client breaks off.
  */
 export const enterBackend = async (
   socketPath: string,
   packet: StartupPacket,
-  client: Duplex,
+  client: LoginClient,
 ): Promise<BackendAnswer> => {
   const socket = await connect(socketPath);
-  client.once('close', () => socket.destroy());
+  client.stream.once('close', () => socket.destroy());
   socket.write(packet.bytes);
-  const answer = await firstDecisiveMessage(socket, client);
-  if (answer.type !== 'E') return { accepted: true, socket };
-  socket.destroy();
-  return { accepted: false, ...readError(answer) };
+  try {
+    const answer = await firstDecisiveMessage(socket, client);
+    if (answer.type !== 'E') return { accepted: true, socket };
+    socket.destroy();
+    return { accepted: false, ...readError(answer) };
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 };
 
 /** Types of messages that come before the decision: Authentication, NoticeResponse, NegotiateProtocolVersion. */
 const preliminary = ['R', 'N', 'v'];
 
-const firstDecisiveMessage = async (socket: net.Socket, client: Duplex): Promise<Message> => {
+/** Authentication messages that ask for an answer: cleartext, MD5, SASL, SASLContinue. */
+const asking = [3, 5, 10, 11];
+
+const firstDecisiveMessage = async (
+  socket: net.Socket,
+  { stream, onPassword }: LoginClient,
+): Promise<Message> => {
   for (;;) {
     const message = await readMessage(socket, longestAnswer);
-    client.write(encodeMessage(message));
+    stream.write(encodeMessage(message));
     if (!preliminary.includes(message.type)) return message;
+    if (message.type === 'R' && asking.includes(message.body.readInt32BE(0))) {
+      const answer = await readMessage(stream, longestAnswer);
+      onPassword();
+      socket.write(encodeMessage(answer));
+    }
   }
 };
 

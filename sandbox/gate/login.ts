@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import type { PasswordMethod } from '../postgres/access.js';
+import type { PasswordRole } from '../postgres/password-roles.js';
 import type { RoleMapping } from '../postgres/principals.js';
 import { LoginRefused, loginRefusals } from './refusal.js';
+import { plusRequest, provesPassword } from './scram.js';
 import type { AuthenticationKind, GateScript } from './script.js';
 import type { TokenCheck } from './token-check.js';
 import { authenticationRequest, readMessage } from './wire.js';
@@ -13,8 +16,13 @@ const longestPassword = 65_535;
 export interface LoginParts {
   readonly script: GateScript;
   readonly checkToken: TokenCheck;
-  readonly findRole: (role: string) => Promise<RoleMapping | 'missing' | 'unmapped'>;
+  readonly findRole: (role: string) => Promise<RoleFound>;
+  /** Makes PostgreSQL ask this role for its password in this way. */
+  readonly usePasswordMethod: (role: PasswordRole, method: PasswordMethod) => Promise<void>;
 }
+
+/** How a role logs in: with a password, as an Entra principal, by neither (`unmapped`); or that there is none. */
+export type RoleFound = PasswordRole | RoleMapping | 'missing' | 'unmapped';
 
 /** A login that may go on to the server. */
 export interface LoginGranted {
@@ -23,39 +31,60 @@ export interface LoginGranted {
 }
 
 /** Authentication messages by kind (https://www.postgresql.org/docs/18/protocol-message-formats.html). */
-const requests: Record<Exclude<AuthenticationKind, 'trust'>, () => Buffer> = {
+const requests: Record<Exclude<AuthenticationKind, 'azure' | 'trust'>, () => Buffer> = {
   cleartext: () => authenticationRequest(3),
   md5: () => authenticationRequest(5, randomBytes(4)),
   gss: () => authenticationRequest(7),
   sspi: () => authenticationRequest(9),
   scram: () => authenticationRequest(10, Buffer.from('SCRAM-SHA-256\0\0')),
+  'scram-plus': plusRequest,
 };
 
 /**
+ * Whether PostgreSQL itself is to ask for the password, in the way that the script wants; it is ready for it then.
+ * It lets a role in unasked whose password the gate has verified, or that needs none.
+ */
+export const leavesToPostgres = async (
+  { script, usePasswordMethod }: LoginParts,
+  found: RoleFound,
+): Promise<boolean> => {
+  const kind = script.authentication;
+  if (!hasPassword(found) || kind === 'gss' || kind === 'sspi') return false;
+  const method = kind === 'azure' ? 'scram' : kind === 'scram-plus' ? 'trust' : kind;
+  await usePasswordMethod(found, method);
+  return method !== 'trust';
+};
+
+const hasPassword = (found: RoleFound): found is PasswordRole => typeof found !== 'string' && 'oid' in found;
+
+/**
  * Asks the client who it is and judges the answer. Rejects with {@link LoginRefused}, or with the reader's errors
- * if the client breaks off. `onPassword` is called when any answer has come.
+ * if the client breaks off. `onPassword` is called when any answer has come; it may refuse the login, too.
  */
 export const authenticate = async (
   { script, checkToken, findRole }: LoginParts,
   stream: Duplex,
-  role: string,
+  { role, found }: { readonly role: string; readonly found: RoleFound },
   onPassword: () => void,
 ): Promise<LoginGranted> => {
-  const kind = script.authentication;
+  const kind = script.authentication === 'azure' ? 'cleartext' : script.authentication;
   if (kind === 'trust') return { tokenId: undefined };
+  if (kind === 'scram-plus' && hasPassword(found)) {
+    // Read again: what was stored for MD5 has been stored anew.
+    const current = await findRole(role);
+    const verifier = hasPassword(current) ? current.verifier : '';
+    if (await provesPassword(stream, verifier, onPassword)) return { tokenId: undefined };
+    throw new LoginRefused(loginRefusals.passwordWrong(role));
+  }
   stream.write(requests[kind]());
   const answer = await readMessage(stream, longestPassword);
   if (answer.type !== 'p') throw new LoginRefused(loginRefusals.expectedPassword(answer.type));
   onPassword();
-  const scripted = script.refusals.shift();
-  if (scripted) throw new LoginRefused(scripted);
   if (kind !== 'cleartext') throw new LoginRefused(loginRefusals.passwordWrong(role));
-  const mapping = await findRole(role);
-  if (mapping === 'missing') throw new LoginRefused(loginRefusals.roleMissing(role));
-  if (mapping === 'unmapped') throw new LoginRefused(loginRefusals.passwordWrong(role));
+  if (found === 'missing') throw new LoginRefused(loginRefusals.roleMissing(role));
+  if (found === 'unmapped' || hasPassword(found)) throw new LoginRefused(loginRefusals.passwordWrong(role));
   const token = await checkToken(readPassword(answer.body));
-  if (token.objectId !== mapping.objectId)
-    throw new LoginRefused(loginRefusals.principalWrong(role), token.id);
+  if (token.objectId !== found.objectId) throw new LoginRefused(loginRefusals.principalWrong(role), token.id);
   return { tokenId: token.id };
 };
 

@@ -1,9 +1,21 @@
 /** Every {@link AuthenticationKind}. */
-export const authenticationKinds = ['cleartext', 'md5', 'scram', 'gss', 'sspi', 'trust'] as const;
+export const authenticationKinds = [
+  'azure',
+  'cleartext',
+  'md5',
+  'scram',
+  'scram-plus',
+  'gss',
+  'sspi',
+  'trust',
+] as const;
 
 /**
- * What the gate asks a client for: `cleartext` is what Azure does; `md5`, `scram`, `gss` and `sspi` are other
- * authentication requests (each ends in 28P01, whatever the client answers); `trust` asks for nothing.
+ * What the gate asks a client for. `azure`: as Azure does, a token as cleartext password of a role with an Entra
+ * mapping, SCRAM of a role with a password. `cleartext`, `md5` and `scram` ask every role in that way: a role with a
+ * password is verified by PostgreSQL, any other one ends in 28P01 (save a token in `cleartext`). `scram-plus` is the
+ * same with channel binding, verified by the gate, whose certificate is bound. `gss` and `sspi` end
+ * in 28P01, whatever the client answers; `trust` asks for nothing.
  */
 export type AuthenticationKind = (typeof authenticationKinds)[number];
 
@@ -24,7 +36,7 @@ export interface GateScript {
 
 /** The script of a gate that behaves as Azure Database for PostgreSQL does. */
 export const defaultGateScript = (): GateScript => ({
-  authentication: 'cleartext',
+  authentication: 'azure',
   plaintextOnly: false,
   refusals: [],
 });

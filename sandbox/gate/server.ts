@@ -1,17 +1,18 @@
 import net, { type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type tls from 'node:tls';
+import tls from 'node:tls';
 import { BoundedLog } from '../bounded-log.js';
 import { enterBackend, forwardCancel, join } from './backend.js';
 import type { GateLogin } from './login-log.js';
-import { authenticate, type LoginParts } from './login.js';
+import { authenticate, leavesToPostgres, type LoginParts } from './login.js';
 import { negotiate, type Negotiated } from './negotiation.js';
 import { LoginRefused, loginRefusals } from './refusal.js';
 import { fatalError, ProtocolViolation, requestCodes, startupParameters } from './wire.js';
 
 /** What the gate is made of. */
 export interface GateParts extends LoginParts {
-  readonly context: tls.SecureContext;
+  /** Key and certificate. */
+  readonly tls: tls.SecureContextOptions;
   /** Path of PostgreSQL's unix socket; undefined: there is no server. */
   readonly backend: string | undefined;
   /** ms since the epoch. */
@@ -25,8 +26,10 @@ export interface Gate {
   readonly host: string;
   readonly port: number;
   readonly log: BoundedLog<GateLogin>;
-  /** Presents another certificate to connections from now on. */
-  setContext(context: tls.SecureContext): void;
+  /** With `false` connections are refused until it is `true` again, on the same port. */
+  setReachable(reachable: boolean): Promise<void>;
+  /** Uses another certificate, or other TLS versions, for connections from now on. */
+  setTls(options: tls.SecureContextOptions): void;
   /** Resets every open connection; gives how many there were. */
   dropConnections(): number;
   close(): Promise<void>;
@@ -36,47 +39,60 @@ export interface Gate {
 export const startGate = async (parts: GateParts): Promise<Gate> => {
   const log = new BoundedLog<GateLogin>();
   const open = new Set<net.Socket>();
-  let context = parts.context;
+  let context = tls.createSecureContext(parts.tls);
   const server = net.createServer({ noDelay: true }, (socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     socket.on('error', () => undefined);
-    attend({ ...parts, context }, socket, (login) => log.add(login)).catch(() => socket.destroy());
+    attend(parts, context, socket, (login) => log.add(login)).catch(() => socket.destroy());
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
+  const listen = (port: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server.once('error', reject).listen(port, '127.0.0.1', () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
   const dropConnections = (): number => {
     const count = open.size;
     for (const socket of open) socket.resetAndDestroy();
     return count;
   };
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      dropConnections();
+    });
   return {
     host: 'localhost',
-    port: (server.address() as AddressInfo).port,
+    port,
     log,
-    setContext: (next) => {
-      context = next;
+    setTls: (options) => {
+      context = tls.createSecureContext(options);
     },
     dropConnections,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        dropConnections();
-      }),
+    setReachable: async (reachable) => {
+      if (reachable === server.listening) return;
+      if (reachable) await listen(port);
+      else await close();
+    },
+    close,
   };
 };
 
 /** Sees one connection through its login, within the time for it. Rejects if there is nobody left to answer. */
 const attend = async (
   parts: GateParts,
+  context: tls.SecureContext,
   socket: net.Socket,
   record: (login: GateLogin) => void,
 ): Promise<void> => {
   const timer = setTimeout(() => socket.destroy(), parts.loginLimitMs ?? 10_000);
   try {
     const negotiated = await negotiate(socket, {
-      context: parts.context,
+      context,
       plaintextOnly: parts.script.plaintextOnly,
     });
     if (negotiated.packet.code === requestCodes.cancel) {
@@ -144,10 +160,18 @@ const enter = async (
   if (!encrypted && !parts.script.plaintextOnly) {
     throw new LoginRefused(loginRefusals.noEncryption(clientAddress, role, notes.database));
   }
-  const { tokenId } = await authenticate(parts, stream, role, () => (notes.passwordReceived = true));
+  const onPassword = (): void => {
+    notes.passwordReceived = true;
+    const scripted = parts.script.refusals.shift();
+    if (scripted) throw new LoginRefused(scripted);
+  };
+  const found = await parts.findRole(role);
+  const { tokenId } = (await leavesToPostgres(parts, found))
+    ? { tokenId: undefined }
+    : await authenticate(parts, stream, { role, found }, onPassword);
   if (tokenId !== undefined) notes.tokenId = tokenId;
   if (parts.backend === undefined) throw new LoginRefused(loginRefusals.serverAbsent(), tokenId);
-  const answer = await enterBackend(parts.backend, packet, stream);
+  const answer = await enterBackend(parts.backend, packet, { stream, onPassword });
   if (answer.accepted) {
     notes.outcome = 'accepted';
     join(stream, answer.socket);

@@ -1,27 +1,40 @@
 import * as jose from 'jose';
-import { databaseResource, tokenIssuer, type TokenMint } from '../authority/access-token.js';
+import type { SigningKey } from '../tokens/signing-key.js';
+import type { TokenRegister } from '../tokens/token-register.js';
 import { LoginRefused, loginRefusals } from './refusal.js';
 
 /** What a token says that stood every check. */
 export interface VerifiedToken {
-  /** Object id of the principal (`oid`). */
+  /** Object id of the principal: what roles are mapped to. */
   readonly objectId: string;
-  /** `uti`, or undefined if the token has none. */
+  /** `uti` or `jti`, or undefined if the token has none. */
   readonly id: string | undefined;
 }
 
 /** Checks a password that should be an access token; rejects with {@link LoginRefused} and Azure's words. */
 export type TokenCheck = (password: string) => Promise<VerifiedToken>;
 
+/** An issuer whose tokens the gate takes. */
+export interface TrustedIssuer {
+  readonly issuer: string;
+  readonly key: SigningKey;
+  /** What the token must be made for. */
+  readonly audience: string;
+  /** The principal that a token names; undefined if it names none that counts. */
+  readonly principalOf: (claims: jose.JWTPayload) => unknown;
+}
+
 /** How far ahead of the gate's clock a token's `nbf` may lie, in seconds; `exp` has no such grace. */
 const notBeforeToleranceSeconds = 300;
 
-/** The check for tokens of this tenant, by this clock (ms since the epoch). */
+/** The check for tokens of these issuers, by this clock (ms since the epoch). */
 export const createTokenCheck =
-  (mint: TokenMint, tenantId: string, now: () => number): TokenCheck =>
+  (issuers: readonly TrustedIssuer[], register: TokenRegister, now: () => number): TokenCheck =>
   async (password) => {
-    const { payload } = await verifySignature(password, mint, tenantId, now());
-    const id = typeof payload['uti'] === 'string' ? payload['uti'] : undefined;
+    const token = register.reveal(password);
+    const { issuer, payload } = await verifySignature(token, issuers, now());
+    const name = payload['uti'] ?? payload.jti;
+    const id = typeof name === 'string' ? name : undefined;
     const seconds = now() / 1000;
     if (typeof payload.exp !== 'number' || payload.exp <= seconds) {
       throw new LoginRefused(loginRefusals.tokenExpired(), id);
@@ -29,40 +42,46 @@ export const createTokenCheck =
     if (typeof payload.nbf === 'number' && payload.nbf > seconds + notBeforeToleranceSeconds) {
       throw new LoginRefused(loginRefusals.tokenInvalid(), id);
     }
-    if (![payload.aud].flat().includes(databaseResource)) {
-      throw new LoginRefused(loginRefusals.audienceWrong(databaseResource), id);
+    if (![payload.aud].flat().includes(issuer.audience)) {
+      throw new LoginRefused(loginRefusals.audienceWrong(issuer.audience), id);
     }
-    const objectId = payload['oid'];
-    if (typeof objectId !== 'string' || payload['tid'] !== tenantId || mint.isRevoked(password)) {
+    const objectId = issuer.principalOf(payload);
+    if (typeof objectId !== 'string' || register.isRevoked(token)) {
       throw new LoginRefused(loginRefusals.tokenInvalid(), id);
     }
     return { objectId: objectId.toLowerCase(), id };
   };
 
-/** The claims of a token signed by the authority; times are judged by the caller, in an order of its own. */
+/** The claims of a token signed by one of the issuers; times are judged by the caller, in an order of its own. */
 const verifySignature = async (
-  password: string,
-  mint: TokenMint,
-  tenantId: string,
+  token: string,
+  issuers: readonly TrustedIssuer[],
   now: number,
-): Promise<jose.JWTVerifyResult> => {
+): Promise<{ readonly issuer: TrustedIssuer; readonly payload: jose.JWTPayload }> => {
+  const issuer = issuers.find((known) => known.issuer === issuerOf(token));
+  if (!issuer) throw new LoginRefused(loginRefusals.tokenInvalid());
   try {
-    jose.decodeProtectedHeader(password);
-    jose.decodeJwt(password);
-  } catch {
-    throw new LoginRefused(
-      looksLikeToken(password) ? loginRefusals.tokenMalformed() : loginRefusals.tokenInvalid(),
-    );
-  }
-  try {
-    return await jose.jwtVerify(password, mint.publicKey, {
+    const { payload } = await jose.jwtVerify(token, await issuer.key.publicKey(), {
       algorithms: ['RS256'],
-      issuer: tokenIssuer(tenantId),
+      issuer: issuer.issuer,
       currentDate: new Date(now),
       clockTolerance: Number.MAX_SAFE_INTEGER,
     });
+    return { issuer, payload };
   } catch {
     throw new LoginRefused(loginRefusals.tokenInvalid());
+  }
+};
+
+/** Who a token says it is from. */
+const issuerOf = (token: string): string | undefined => {
+  try {
+    jose.decodeProtectedHeader(token);
+    return jose.decodeJwt(token).iss;
+  } catch {
+    throw new LoginRefused(
+      looksLikeToken(token) ? loginRefusals.tokenMalformed() : loginRefusals.tokenInvalid(),
+    );
   }
 };
 

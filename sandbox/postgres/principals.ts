@@ -1,4 +1,6 @@
-import type { QueryRows } from './server.js';
+import { allowWork } from './access.js';
+import type { PasswordRole } from './password-roles.js';
+import { quoteIdentifier, type QueryRows } from './query.js';
 
 /**
  * Azure's functions for Entra roles, in the database `postgres` as there. A role's mapping is stored in the role's
@@ -127,23 +129,23 @@ export const createRole = async (
     objectId,
     admin,
   ]);
-  const grantee = quoteIdentifier(role);
-  await query(`grant connect, create, temporary on database ${quoteIdentifier(database)} to ${grantee}`);
-  await query(`grant usage, create on schema public to ${grantee}`, [], { database });
+  await allowWork(query, role, database);
 };
 
-/** How a role logs in: `missing`, by something else than Entra (`unmapped`), or as an Entra principal. */
+/** How a role logs in: `missing`, as an Entra principal, with a password, or by neither (`unmapped`). */
 export const findRole = async (
   query: QueryRows,
   role: string,
-): Promise<RoleMapping | 'missing' | 'unmapped'> => {
-  const rows = await query<{ label: string | null }>(
-    "select shobj_description(oid, 'pg_authid') as label from pg_roles where rolname = $1",
+): Promise<RoleMapping | PasswordRole | 'missing' | 'unmapped'> => {
+  const rows = await query<{ label: string | null; oid: number; verifier: string | null }>(
+    `select shobj_description(oid, 'pg_authid') as label, oid, rolpassword as verifier
+     from pg_authid where rolname = $1`,
     [role],
   );
-  if (rows[0] === undefined) return 'missing';
-  const [, objectId] = /^aadauth,oid=([0-9a-f-]+)/.exec(rows[0].label ?? '') ?? [];
-  return objectId === undefined ? 'unmapped' : { objectId };
+  const [found] = rows;
+  if (found === undefined) return 'missing';
+  const [, objectId] = /^aadauth,oid=([0-9a-f-]+)/.exec(found.label ?? '') ?? [];
+  if (objectId !== undefined) return { objectId };
+  const { oid, verifier } = found;
+  return verifier === null ? 'unmapped' : { role, oid, verifier };
 };
-
-const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;

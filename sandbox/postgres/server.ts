@@ -3,15 +3,10 @@ import { chown, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
+import { accessRules } from './access.js';
 import type { Account } from './account.js';
 import type { Binaries } from './binaries.js';
-
-/** Runs one statement as superuser and gives its rows; `database` names another database than the first one. */
-export type QueryRows = <Row = Record<string, unknown>>(
-  sql: string,
-  values?: readonly unknown[],
-  options?: { readonly database?: string },
-) => Promise<Row[]>;
+import type { QueryRows } from './query.js';
 
 /** Where and how a server is to run. */
 export interface PostgresParts {
@@ -117,7 +112,7 @@ const initialise = async ({ binaries, account, directory }: PostgresParts): Prom
   }
   if (code !== 0) throw new Error(`initdb failed (${code}): ${words.join('\n')}`);
   const rules = path.join(data, 'pg_hba.conf');
-  await writeFile(rules, 'local all all trust\n');
+  await writeFile(rules, accessRules);
 };
 
 /** A server process that accepts connections. */

@@ -67,7 +67,7 @@ export const requestToken = async (
 
 /** What to change about an assertion that would be accepted. */
 export interface AssertionChanges {
-  /** File with key and certificate; the app's registered one when absent. */
+  /** Key and certificate as PEM, or the file that holds them; the app's registered one when absent. */
   readonly pem?: string;
   readonly algorithm?: 'PS256' | 'RS256';
   readonly claims?: jose.JWTPayload;
@@ -75,6 +75,8 @@ export interface AssertionChanges {
   readonly without?: readonly string[];
   /** Signs with this key instead of the one in the file. */
   readonly keyPem?: string;
+  /** Fields of the header to add. */
+  readonly header?: Readonly<Record<string, unknown>>;
 }
 
 /** A client assertion: PS256 with `x5t#S256`, or RS256 with `x5t`. */
@@ -86,9 +88,10 @@ export const signAssertion = async (
     claims = {},
     without = [],
     keyPem,
+    header = {},
   }: AssertionChanges = {},
 ): Promise<string> => {
-  const text = readFileSync(pem, 'utf8');
+  const text = pem.startsWith('-----') ? pem : readFileSync(pem, 'utf8');
   const certificate = new X509Certificate(text.slice(text.indexOf('-----BEGIN CERTIFICATE')));
   const digest = (name: string) => createHash(name).update(certificate.raw).digest('base64url');
   const now = Math.floor(Date.now() / 1000);
@@ -104,7 +107,7 @@ export const signAssertion = async (
   const chosen = Object.fromEntries(Object.entries(all).filter(([name]) => !without.includes(name)));
   const named = algorithm === 'PS256' ? { 'x5t#S256': digest('sha256') } : { x5t: digest('sha1') };
   return new jose.SignJWT(chosen)
-    .setProtectedHeader({ alg: algorithm, typ: 'JWT', ...named })
+    .setProtectedHeader({ alg: algorithm, typ: 'JWT', ...named, ...header })
     .sign(createPrivateKey(keyPem ?? text));
 };
 

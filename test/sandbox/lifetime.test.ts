@@ -183,11 +183,16 @@ describe('sandbox, from start to end', function () {
       expect(description).to.have.all.keys(
         ...['control', 'authority', 'tenantId', 'tenantDomain', 'caFile', 'gate', 'oauth', 'superuser'],
         ...['clientId', 'clientSecret', 'role', 'certificates', 'connections'],
+        ...['federation', 'managedIdentity', 'openId', 'passwordRole', 'proxy'],
       );
       expect(description['oauth']).to.equal(null);
       expect(description['gate']).to.have.all.keys('host', 'port');
-      expect(description['certificates']).to.have.all.keys('pem', 'pfx', 'pfxPassword');
-      expect(description['connections']).to.have.all.keys('secret', 'certificatePem', 'certificatePfx');
+      const certificates = ['pem', 'pfx', 'pfxPassword', 'jks', 'jksPassword'];
+      expect(description['certificates']).to.have.all.keys(...certificates);
+      expect(description['connections']).to.have.all.keys(
+        ...['secret', 'certificatePem', 'certificatePfx', 'certificateJks'],
+        ...['workloadIdentity', 'managedIdentity', 'openId', 'password'],
+      );
       expect((await fetch(`${String(description['control'])}/requests`)).status).to.equal(200);
       child.kill('SIGINT');
       expect(await once(child, 'exit')).to.deep.equal([0, null]);
