@@ -28,6 +28,7 @@ const HOMES = [
   { libraries: ['undici', 'undici-types'], homes: ['auth/network\\.ts'] },
   { libraries: ['socks'], homes: ['auth/tunnel\\.ts'] },
   { libraries: ['jose'], homes: ['auth/'] },
+  { libraries: ['oauth4webapi'], homes: ['auth/openid-request\\.ts'] },
   // A bounded cache in the process: add the next place that needs one here.
   { libraries: ['node-cache'], homes: ['auth/token-store/', 'auth/discovery'] },
   { libraries: ['@peculiar/[^/]+', 'node-forge'], homes: ['auth/key-store/'] },

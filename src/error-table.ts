@@ -337,6 +337,50 @@ export const ERRORS = {
     message: 'The token endpoint at {host} did not accept the client "{clientId}" ({oauthError}).',
     cure: 'Check OAuthClientId and its secret or certificate, and OAuthPasswordGrantMode (BASIC or POST).',
   },
+  GRANT_NOT_ALLOWED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message:
+      'The token endpoint at {host} does not let the client "{clientId}" use the grant {grantType} ({oauthError}).',
+    cure: 'Allow this grant for the client at the provider (client credentials are also called a service account there), or change OAuthGrantType.',
+  },
+  ASSERTION_REFUSED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The token endpoint at {host} did not accept the assertion for "{subject}" ({oauthError}).',
+    cure: 'Check OAuthJWTSubject and OAuthJWTAudience, that the provider knows the certificate, and the clock of this machine.',
+  },
+  SCOPE_REFUSED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message:
+      'The token endpoint at {host} does not give the client "{clientId}" the scope "{scope}" ({oauthError}).',
+    cure: 'Set Scope to names that the provider gives this client, or leave it empty for those it gives by default.',
+  },
+  AUDIENCE_REFUSED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The token endpoint at {host} does not know the audience "{audience}" ({oauthError}).',
+    cure: 'Set OAuthAudience to one that the provider knows, or leave it empty.',
+  },
+  TOKEN_ENDPOINT_REFUSED: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The token endpoint at {host} refused the request ({oauthError}).',
+    cure: 'Look the error up in the documentation of the provider, or give its administrator the correlation id.',
+  },
+  MANAGED_IDENTITY_NOT_AVAILABLE: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'There is no managed identity here: {problem}.',
+    cure: 'Run this on Azure (App Service, Functions, Container Apps, a virtual machine or AKS) and assign an identity there, or choose another AuthScheme.',
+  },
+  MANAGED_IDENTITY_NOT_FOUND: {
+    type: 'POSTGRESQL:AUTHENTICATION',
+    retryable: false,
+    message: 'The managed identity "{clientId}" is not assigned to this machine or app.',
+    cure: 'Assign it there, or set OAuthClientId to the client id of one that is assigned; leave it empty for the system-assigned identity.',
+  },
   FEDERATED_CREDENTIAL_NOT_FOUND: {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: false,
@@ -426,31 +470,31 @@ export const ERRORS = {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: true,
     message: 'The answer of the token endpoint cannot be used: {problem}.',
-    cure: 'Check that AzureAuthority names the authority itself and that no proxy or captive portal answers in its place.',
+    cure: 'Check that AzureAuthority (OAuthIssuer, OAuthAccessTokenURL) names the authority itself and that no proxy or captive portal answers in its place.',
   },
   TOKEN_NOT_FOR_DATABASE: {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: false,
     message: 'The access token is not meant for this use: {problem}.',
-    cure: 'Leave Scope empty so that the token is requested for Azure Database for PostgreSQL, and check AzureTenant.',
+    cure: 'Leave Scope empty so that the token is requested for Azure Database for PostgreSQL, and check AzureTenant. With OAuthClient check OAuthAudience.',
   },
   DISCOVERY_FAILED: {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: true,
     message: 'The OpenID configuration of the authority cannot be used: {problem}.',
-    cure: 'Check AzureTenant and AzureAuthority, and that no proxy answers in the place of the authority.',
+    cure: 'Check AzureTenant and AzureAuthority (or OAuthIssuer), and that no proxy answers in the place of the authority.',
   },
   DISCOVERY_NOT_TRUSTED: {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: false,
     message: 'The OpenID configuration was refused: {problem}. Nothing secret was sent.',
-    cure: 'Check AzureAuthority. If a proxy inspects TLS, exempt the authority from it.',
+    cure: 'Check AzureAuthority (or OAuthIssuer). If a proxy inspects TLS, exempt the authority from it.',
   },
   AUTHORITY_REDIRECTED: {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: false,
     message: 'The authority {host} answered with a redirect (HTTP {status}), which is never followed.',
-    cure: 'Check AzureAuthority and the proxy; the credentials were not sent on.',
+    cure: 'Check AzureAuthority (or OAuthIssuer) and the proxy; the credentials were not sent on.',
   },
   AUTHORITY_THROTTLED: {
     type: 'POSTGRESQL:AUTHENTICATION',
@@ -468,7 +512,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:CANNOT_REACH',
     retryable: true,
     message: 'The authority {host} cannot be reached: {problem}.',
-    cure: 'Allow outgoing HTTPS to this host, and check the name in AzureAuthority.',
+    cure: 'Allow outgoing HTTPS to this host, and check the name in AzureAuthority (or OAuthIssuer).',
   },
   AUTHORITY_TIMEOUT: {
     type: 'POSTGRESQL:CANNOT_REACH',

@@ -137,6 +137,12 @@ export const EVENTS = {
     level: 'info',
     text: 'authority found: tenant {tenantId} at {host} ({ms} ms)',
   },
+  'provider.found': {
+    verbosity: 2,
+    module: 'AUTH',
+    level: 'info',
+    text: 'token endpoint of {issuer} found at {host} ({ms} ms)',
+  },
   'authority.retry': {
     verbosity: 2,
     module: 'AUTH',

@@ -1,25 +1,25 @@
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, isConnectorError } from '../errors.js';
+import { ConnectorError } from '../errors.js';
 import type { EntraIdentity } from '../settings/settings.js';
 import { CLOUDS } from './cloud.js';
 import { discoveryUrl, judgeDiscovery, judgeDocument, type Authority } from './discovery.js';
-import { parseObject } from './entra-answer.js';
+import { DiscoveryMemory } from './discovery-memory.js';
 import type { Network, SendLimits } from './network.js';
-
-const LIFE_MS = 24 * 3_600_000;
+import { parseObject } from './token-answer.js';
 
 /** Finds the authority of a tenant by its OpenID configuration, and remembers it for a day. */
 export class AuthorityFinder {
   readonly #identity: EntraIdentity;
   readonly #clock: Clock;
   readonly #diagnostics: Diagnostics;
-  #found: { readonly authority: Authority; readonly atWallMs: number; readonly untilMs: number } | undefined;
+  readonly #memory: DiscoveryMemory<Authority>;
 
   constructor(identity: EntraIdentity, context: { clock: Clock; diagnostics: Diagnostics }) {
     this.#identity = identity;
     this.#clock = context.clock;
     this.#diagnostics = context.diagnostics;
+    this.#memory = new DiscoveryMemory(context.clock);
   }
 
   /**
@@ -28,52 +28,40 @@ export class AuthorityFinder {
    *
    * @throws what {@link judgeDiscovery} throws, TENANT_IN_OTHER_CLOUD, and what `network` throws
    */
-  async find(
+  find(
     network: Network,
     limits: SendLimits,
     retrying: <T>(work: () => Promise<T>) => Promise<T>,
   ): Promise<Authority> {
-    const startedAtMs = this.#clock.steadyMs();
-    if (this.#found && startedAtMs < this.#found.untilMs) return this.#found.authority;
-    try {
+    return this.#memory.recall(async () => {
+      const startedAtMs = this.#clock.steadyMs();
       const authority = await retrying(() => this.#ask(network, limits));
-      this.#keep(authority, this.#clock.wallMs(), LIFE_MS);
       const { tenantId, host } = authority;
       const ms = Math.round(this.#clock.steadyMs() - startedAtMs);
       this.#diagnostics.report('discovery.completed', { tenantId, host, ms });
       return authority;
-    } catch (error) {
-      if (this.#found && isConnectorError(error) && error.retryable) return this.#found.authority;
-      throw error;
-    }
+    });
   }
 
   /** What was found, as text that {@link restore} of another process takes. */
   note(): string | undefined {
-    if (!this.#found) return undefined;
-    const { authority, atWallMs } = this.#found;
-    return JSON.stringify({ origin: authority.origin, document: authority.document, atWallMs });
+    if (!this.#memory.known) return undefined;
+    const { found, atWallMs } = this.#memory.known;
+    return JSON.stringify({ origin: found.origin, document: found.document, atWallMs });
   }
 
   /** Takes over what another process found, after checking it as if it had just been received. */
   restore(note: string): void {
-    if (this.#found) return;
+    if (this.#memory.known) return;
     const { origin, document, atWallMs } = parseObject(note) ?? {};
     if (typeof origin !== 'string' || typeof document !== 'string' || typeof atWallMs !== 'number') return;
     if (!this.#mayAsk(origin)) return;
     try {
       const found = judgeDocument(document, origin, this.#identity.tenant);
-      const ageMs = this.#clock.wallMs() - atWallMs;
-      // A document from the future is of unknown age: good for an outage, no more.
-      const leftMs = ageMs >= 0 ? LIFE_MS - ageMs : 0;
-      if ('authority' in found) this.#keep(found.authority, atWallMs, leftMs);
+      if ('authority' in found) this.#memory.keep(found.authority, atWallMs);
     } catch {
       // It is asked for again.
     }
-  }
-
-  #keep(authority: Authority, atWallMs: number, lifeMs: number): void {
-    this.#found = { authority, atWallMs, untilMs: this.#clock.steadyMs() + lifeMs };
   }
 
   async #ask(network: Network, limits: SendLimits): Promise<Authority> {

@@ -41,6 +41,7 @@ const CURED_BY_FALLBACK: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CERTIFICATE_REJECTED',
   'CERTIFICATE_EXPIRED',
   'CLIENT_REFUSED',
+  'ASSERTION_REFUSED',
 ]);
 
 /**

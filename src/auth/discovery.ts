@@ -1,7 +1,7 @@
 import { ConnectorError } from '../errors.js';
 import { cloudAt, cloudOfInstance, type CloudName } from './cloud.js';
-import { outageOf, parseObject } from './entra-answer.js';
 import type { AuthorityAnswer } from './network.js';
+import { outageOf, parseObject } from './token-answer.js';
 
 /** The authority of one tenant, read from its OpenID configuration and checked. */
 export interface Authority {
@@ -95,7 +95,12 @@ function readDocument(
   return document;
 }
 
-function requiredUrl(document: Readonly<Record<string, unknown>>, name: string): URL {
+/**
+ * The endpoint that `document` holds as `name`: a plain https URL.
+ *
+ * @throws ConnectorError DISCOVERY_FAILED, DISCOVERY_NOT_TRUSTED
+ */
+export function requiredUrl(document: Readonly<Record<string, unknown>>, name: string): URL {
   const value = document[name];
   if (typeof value !== 'string' || !URL.canParse(value)) throw failed(`${name} is missing or no URL`);
   const url = new URL(value);

@@ -1,7 +1,7 @@
 import { ConnectorError, type ErrorCode, type ErrorContext } from '../errors.js';
-import { isBearerToken, type TokenAnswer } from './access-token.js';
+import type { TokenAnswer } from './access-token.js';
 import type { AuthorityAnswer } from './network.js';
-import { retryAfterMs } from './retry.js';
+import { aadstsIn, readTokenAnswer, withoutOAuthError, type ReceivedObject } from './token-answer.js';
 
 /** What the words of an error about the token request may name. */
 export interface TokenRequestFacts {
@@ -60,7 +60,7 @@ const AADSTS: Readonly<Record<number, ErrorCode>> = {
 };
 
 /**
- * The token in the answer of a token endpoint (RFC 6749 sections 5.1 and 5.2).
+ * The token in the answer of Microsoft Entra ID.
  *
  * @throws ConnectorError of type POSTGRESQL:AUTHENTICATION that says what the authority refused,
  *   or TOKEN_RESPONSE_MALFORMED
@@ -70,62 +70,35 @@ export function judgeTokenAnswer(
   facts: TokenRequestFacts,
   wallMs: number,
 ): TokenAnswer {
-  const body = parseObject(answer.body);
-  if (answer.status !== 200 || body?.['error'] !== undefined)
-    throw refusal(answer, body ?? {}, facts, wallMs);
-  if (!body)
-    throw malformed(
-      `${answer.host} answered something that is no JSON object (type ${JSON.stringify(answer.contentType)})`,
-    );
-  return { accessToken: accessTokenOf(body), expiresInSeconds: expiresInOf(body), sentAtMs: dateOf(answer) };
+  const reader = {
+    context: (body: ReceivedObject) => contextOf(body, facts),
+    refusal: (_: ReceivedObject, context: ErrorContext) => refusal(answer, context, facts, wallMs),
+  };
+  return readTokenAnswer(answer, reader, wallMs);
 }
 
-function dateOf({ date = '' }: AuthorityAnswer): number | undefined {
-  const sentAtMs = Date.parse(date);
-  return Number.isNaN(sentAtMs) ? undefined : sentAtMs;
-}
-
-/** `text` as a JSON object, or undefined for anything else. */
-export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text.replace(/^\ufeff/, ''));
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
+function contextOf(body: ReceivedObject, { correlationId }: TokenRequestFacts): ErrorContext {
+  const { correlation_id: named } = body;
+  return {
+    aadsts: firstNumber(body['error_codes']) ?? aadstsIn(body['error_description']),
+    correlationId: typeof named === 'string' ? named.slice(0, 64) : correlationId,
+  };
 }
 
 function refusal(
   answer: AuthorityAnswer,
-  body: Readonly<Record<string, unknown>>,
+  context: ErrorContext,
   facts: TokenRequestFacts,
   wallMs: number,
 ): ConnectorError {
-  const { host, status } = answer;
-  const oauthError = typeof body['error'] === 'string' ? body['error'] : undefined;
-  const aadsts = firstNumber(body['error_codes']) ?? numberInText(body['error_description']);
-  const context = {
-    oauthError,
-    aadsts,
-    correlationId:
-      typeof body['correlation_id'] === 'string' ? body['correlation_id'].slice(0, 64) : facts.correlationId,
-  };
-  const outage = outageOf(answer, wallMs, context);
-  if (outage) return outage;
-  if (status !== 200 && oauthError === undefined) {
-    return new ConnectorError(
-      'TOKEN_RESPONSE_MALFORMED',
-      { problem: `HTTP ${String(status)} without an OAuth error from ${host}` },
-      { ...context, retryable: false },
-    );
-  }
+  const { oauthError, aadsts } = context;
+  const foreign = withoutOAuthError(answer, context);
+  if (foreign) return foreign;
   const code = AADSTS[aadsts ?? 0] ?? 'TOKEN_REQUEST_REFUSED';
   // One record serves every row: a row takes the details that its words name.
   const details = {
     ...facts,
-    host,
+    host: answer.host,
     oauthError: oauthError ?? 'no error code',
     aadsts: aadsts === undefined ? 'no AADSTS number' : `AADSTS${String(aadsts)}`,
     localTime: new Date(wallMs).toISOString(),
@@ -134,50 +107,7 @@ function refusal(
   return new ConnectorError<ErrorCode>(code, details as never, context);
 }
 
-/** The error for an answer that asks to try again later (429, 408, 5xx), with the time it asks for. */
-export function outageOf(
-  { host, status, retryAfter }: AuthorityAnswer,
-  wallMs: number,
-  context: ErrorContext = {},
-): ConnectorError | undefined {
-  const facts = { ...context, retryAfterMs: retryAfterMs(retryAfter, wallMs) };
-  if (status === 429) return new ConnectorError('AUTHORITY_THROTTLED', { host }, facts);
-  if (status !== 408 && status < 500) return undefined;
-  return new ConnectorError('AUTHORITY_UNAVAILABLE', { host, status }, facts);
-}
-
 function firstNumber(codes: unknown): number | undefined {
   const first: unknown = Array.isArray(codes) ? codes[0] : undefined;
   return typeof first === 'number' ? first : undefined;
-}
-
-function numberInText(description: unknown): number | undefined {
-  const found =
-    typeof description === 'string' ? /\bAADSTS(\d{4,8})\b/.exec(description.slice(0, 200))?.[1] : undefined;
-  return found === undefined ? undefined : Number(found);
-}
-
-const SHORT_LIFE_SECONDS = 300;
-const LONGEST_LIFE_SECONDS = 86_400;
-
-function accessTokenOf(body: Readonly<Record<string, unknown>>): string {
-  const { access_token: token, token_type: type } = body as { access_token?: unknown; token_type?: unknown };
-  if (typeof token !== 'string' || token === '') throw malformed('access_token is missing');
-  if (!isBearerToken(token)) throw malformed('access_token is no bearer token');
-  if (typeof type !== 'string' || type.toLowerCase() !== 'bearer')
-    throw malformed('token_type is not Bearer');
-  return token;
-}
-
-// expires_in is only recommended (RFC 6749 section 5.1): absent or unusable means a short life, never for ever.
-function expiresInOf(body: Readonly<Record<string, unknown>>): number {
-  const value = body['expires_in'];
-  if (value === undefined || value === null) return SHORT_LIFE_SECONDS;
-  const seconds = typeof value === 'string' && /^\d{1,20}(\.\d+)?$/.test(value) ? Number(value) : value;
-  if (typeof seconds !== 'number' || !(seconds >= 1)) throw malformed('expires_in is no positive number');
-  return Math.min(LONGEST_LIFE_SECONDS, Math.floor(seconds));
-}
-
-function malformed(problem: string): ConnectorError {
-  return new ConnectorError('TOKEN_RESPONSE_MALFORMED', { problem });
 }

@@ -7,6 +7,7 @@ import type { EntraIdentity } from '../settings/settings.js';
 import { receiveToken, type AccessToken } from './access-token.js';
 import { AuthorityFinder } from './authority-finder.js';
 import { signAssertion } from './client-assertion.js';
+import { basicAuthorization } from './client-secret.js';
 import { CLOUDS } from './cloud.js';
 import { CredentialSource, type Credential } from './credential-source.js';
 import type { Authority } from './discovery.js';
@@ -14,6 +15,7 @@ import { keyMaterialOf } from './key-material.js';
 import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
 import type { AuthorityAnswer, Network } from './network.js';
 import { withRetries } from './retry.js';
+import { clockOffsetMs } from './token-answer.js';
 import type { TokenClient } from './token-client.js';
 
 type Msal = typeof import('@azure/msal-node');
@@ -40,8 +42,6 @@ interface Attempt {
   readonly budget: Budget;
   readonly signal: AbortSignal | undefined;
 }
-
-const LONGEST_CORRECTION_MS = 3_600_000;
 
 class EntraClient implements TokenClient {
   readonly #identity: EntraIdentity;
@@ -127,11 +127,10 @@ class EntraClient implements TokenClient {
     }
   }
 
-  // What a cache answered (Age) says nothing about the present, and nobody is believed beyond an hour.
   #adoptTime(answer: AuthorityAnswer | undefined): boolean {
     const { clock, diagnostics } = this.#context;
-    const offsetMs = Date.parse(answer?.date ?? '') - clock.wallMs();
-    if (!answer || answer.age !== undefined || !(Math.abs(offsetMs) <= LONGEST_CORRECTION_MS)) return false;
+    const offsetMs = answer && clockOffsetMs(answer, clock.wallMs());
+    if (!answer || offsetMs === undefined) return false;
     this.#offsetMs = offsetMs;
     const seconds = Math.round(offsetMs / 1_000);
     diagnostics.report('clock.corrected', { host: answer.host, seconds });
@@ -257,11 +256,6 @@ function placed(post: TokenPost, credential: Credential, clientId: string): Toke
     headers: { ...post.headers, authorization: basicAuthorization(clientId, credential.secret.reveal()) },
     body: form.toString(),
   };
-}
-
-function basicAuthorization(clientId: string, secret: string): string {
-  const encoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
-  return `Basic ${Buffer.from(`${encoded(clientId)}:${encoded(secret)}`).toString('base64')}`;
 }
 
 /**

@@ -3,7 +3,9 @@ import type { Diagnostics } from '../diagnostics.js';
 import type { Identity, Settings, TokenSettings } from '../settings/settings.js';
 import { createEntraClient, type TokenClientContext } from './entra-client.js';
 import { storeFingerprint, tokenKey } from './identity-key.js';
+import { createManagedIdentityClient } from './managed-identity.js';
 import { createNetwork, type Fetch, type Network } from './network.js';
+import { createOpenIdClient } from './openid-client.js';
 import { createSuppliedSource, readSuppliedToken } from './supplied-token.js';
 import type { TokenClient } from './token-client.js';
 import { createTokenSource, type TokenSource } from './token-source.js';
@@ -40,6 +42,8 @@ export function openTokens(settings: Settings, options: TokenOptions): TokenPart
 
 function clientOf(identity: Identity, context: TokenClientContext): TokenClient | undefined {
   if (identity.kind === 'entra') return createEntraClient(identity, context);
+  if (identity.kind === 'managed-identity') return createManagedIdentityClient(identity, context);
+  if (identity.kind === 'openid') return createOpenIdClient(identity, context);
   return undefined;
 }
 
