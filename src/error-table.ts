@@ -476,7 +476,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:AUTHENTICATION',
     retryable: false,
     message: 'The access token is not meant for this use: {problem}.',
-    cure: 'Leave Scope empty so that the token is requested for Azure Database for PostgreSQL, and check AzureTenant. With OAuthClient check OAuthAudience.',
+    cure: 'Leave Scope empty so that the token is requested for Azure Database for PostgreSQL, and check AzureTenant. With another OpenID provider check OAuthAudience.',
   },
   DISCOVERY_FAILED: {
     type: 'POSTGRESQL:AUTHENTICATION',

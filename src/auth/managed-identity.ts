@@ -80,6 +80,8 @@ function contextOf(body: ReceivedObject, correlationId: string): ErrorContext {
   };
 }
 
+const UPDATE_MS = 10_000;
+
 const UNKNOWN_RESOURCE: ReadonlySet<number> = new Set([50001, 500011, 650057]);
 
 // The endpoints have no code for an unknown identity: HTTP 400 without any other reason is that.
@@ -98,8 +100,13 @@ function refusal(
       { oauthError, aadsts: aadsts === undefined ? 'no AADSTS number' : `AADSTS${String(aadsts)}` },
       context,
     );
-  // The metadata service says 410 or 404 while it is being updated.
-  if (status === 410) return new ConnectorError('AUTHORITY_UNAVAILABLE', { host, status }, context);
+  // The metadata service says 410 while it is being updated, for 70 seconds at most, and 404 for a moment.
+  if (status === 410)
+    return new ConnectorError(
+      'AUTHORITY_UNAVAILABLE',
+      { host, status },
+      { ...context, retryAfterMs: UPDATE_MS },
+    );
   if (status === 400 && clientId !== undefined)
     return new ConnectorError('MANAGED_IDENTITY_NOT_FOUND', { clientId }, context);
   const problem = status === 400 ? 'none is assigned' : `${host} answered HTTP ${String(status)}`;
