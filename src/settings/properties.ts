@@ -755,12 +755,15 @@ const BY_FOLDED_NAME = new Map<string, Property>(
   ),
 );
 
+const LONGEST_NAME = 256;
+
 /**
  * The property that `name` stands for: its canonical name, its title or an alias, without regard
- * to case, blanks, hyphens and underscores. Undefined for an unknown name.
+ * to case, blanks, hyphens and underscores. Undefined for an unknown name and for what is longer
+ * than any spelling, which may be all of a text.
  */
 export function findProperty(name: string): Property | undefined {
-  return BY_FOLDED_NAME.get(foldName(name));
+  return name.length > LONGEST_NAME ? undefined : BY_FOLDED_NAME.get(foldName(name));
 }
 
 /** The row of `name`. */
