@@ -359,6 +359,7 @@ export const PROPERTIES = [
     derived: 'for a file: the client secret (32 characters or more) or the private key',
     secret: true,
     visibleWhen: WITH_REQUESTS,
+    beside: 'OAuthSettingsLocation',
     help: 'Key text that encrypts the file of OAuthSettingsLocation.',
   },
   {
