@@ -491,7 +491,7 @@ export const PROPERTIES = [
     group: 'ssl',
     kind: 'pem',
     derived: 'the certificate authorities that Node.js trusts',
-    help: 'CA certificates (PEM text, or the path of a PEM file) that the certificate of the server must come from.',
+    help: 'CA certificates (PEM text, or the path of a PEM file) that the certificate of the server must come from; system stands for those that Node.js trusts.',
   },
   {
     name: 'TokenCA',
