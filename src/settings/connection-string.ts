@@ -36,8 +36,7 @@ export function parseConnectionString(text: string): RawProperties {
 /** {@link parseConnectionString} together with notes on aliases and repeated names. */
 export function readConnectionString(text: string): ReadProperties {
   if (text.length > LONGEST_TEXT) throw tooLong();
-  const bad = firstUnsendable(text);
-  if (bad >= 0) throw malformed(`it ${UNSENDABLE}`, bad);
+  if (!isSendable(text)) throw malformed(`it ${UNSENDABLE}`, firstUnsendable(text));
   const jdbc = lengthOf(/^\s*jdbc:(?:cdata:)?postgresql:/i.exec(text));
   const uri = lengthOf(jdbc > 0 ? /^\/\//.exec(text.slice(jdbc)) : /^\s*postgres(?:ql)?:\/\//i.exec(text));
   if (uri > 0) return readUri(text, jdbc + uri);

@@ -123,7 +123,7 @@ function entraOf(values: ValueReader, { scheme }: LoginChoice): EntraIdentity {
     region: values.optionalChecked('AzureRegion', (text) => /^[a-z][a-z0-9]{1,40}$/.test(text), REGION_RULE),
     clientId: clientIdOf(values),
     credential: CREDENTIALS[scheme as keyof typeof CREDENTIALS](values),
-    scope: values.optionalChecked('Scope', isResourceScope, SCOPE_RULE),
+    scope: scopeOf(values, isResourceScope, SCOPE_RULE, AZURE_SCOPE),
     audience: audienceOf(values),
   };
 }
@@ -142,7 +142,7 @@ function managedIdentityOf(values: ValueReader): ManagedIdentity {
     kind: 'managed-identity',
     clientId: values.optional('OAuthClientId') === undefined ? undefined : clientIdOf(values),
     environment: environmentOf(values),
-    scope: values.optionalChecked('Scope', isResourceScope, SCOPE_RULE),
+    scope: scopeOf(values, isResourceScope, SCOPE_RULE, AZURE_SCOPE),
     audience: audienceOf(values),
   };
 }
@@ -159,7 +159,7 @@ function openIdOf(values: ValueReader, { grant }: LoginChoice): OpenIdIdentity {
     credential: grant === 'JWT' ? secret : (secret ?? certificate),
     grant: grant === 'JWT' && certificate ? { certificate, subject } : undefined,
     assertionAudience: values.optional('OAuthJWTAudience'),
-    scope: values.optionalChecked('Scope', isScope, 'must be names separated by single blanks'),
+    scope: scopeOf(values, isScope, 'must be names separated by single blanks', 'none is asked for'),
     audience: audienceOf(values),
   };
 }
@@ -204,6 +204,7 @@ function typeOfFile(type: string): string {
 const TENANT_RULE =
   'must be a directory id or a domain name of one tenant (common, organizations and consumers work only with users)';
 const REGION_RULE = 'must be the name of an Azure region in small letters, such as westeurope';
+const AZURE_SCOPE = 'that of Azure Database for PostgreSQL, in the cloud of the tenant';
 const SCOPE_RULE =
   'must be one resource, not Microsoft Graph, followed by /.default, for example https://ossrdbms-aad.database.windows.net/.default; leave it empty for Azure Database for PostgreSQL';
 
@@ -247,6 +248,17 @@ const GRAPH = /^https:\/\/(graph\.(microsoft|windows)\.|microsoftgraph\.|dod-gra
 
 function isResourceScope(scope: string): boolean {
   return !GRAPH.test(scope) && /^[^\s/]\S*[^\s/]\/\.default$/.test(scope);
+}
+
+function scopeOf(
+  values: ValueReader,
+  accept: (scope: string) => boolean,
+  rule: string,
+  story: string,
+): string | undefined {
+  const scope = values.optionalChecked('Scope', accept, rule);
+  if (scope === undefined) values.count('Scope', '', story);
+  return scope;
 }
 
 function isScope(scope: string): boolean {

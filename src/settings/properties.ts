@@ -359,6 +359,7 @@ export const PROPERTIES = [
     derived: 'for a file: the client secret (32 characters or more) or the private key',
     secret: true,
     visibleWhen: WITH_REQUESTS,
+    beside: 'OAuthSettingsLocation',
     help: 'Key text that encrypts the file of OAuthSettingsLocation.',
   },
   {
@@ -490,7 +491,7 @@ export const PROPERTIES = [
     group: 'ssl',
     kind: 'pem',
     derived: 'the certificate authorities that Node.js trusts',
-    help: 'CA certificates (PEM text, or the path of a PEM file) that the certificate of the server must come from.',
+    help: 'CA certificates (PEM text, or the path of a PEM file) that the certificate of the server must come from; system stands for those that Node.js trusts.',
   },
   {
     name: 'TokenCA',
@@ -755,12 +756,15 @@ const BY_FOLDED_NAME = new Map<string, Property>(
   ),
 );
 
+const LONGEST_NAME = 256;
+
 /**
  * The property that `name` stands for: its canonical name, its title or an alias, without regard
- * to case, blanks, hyphens and underscores. Undefined for an unknown name.
+ * to case, blanks, hyphens and underscores. Undefined for an unknown name and for what is longer
+ * than any spelling, which may be all of a text.
  */
 export function findProperty(name: string): Property | undefined {
-  return BY_FOLDED_NAME.get(foldName(name));
+  return name.length > LONGEST_NAME ? undefined : BY_FOLDED_NAME.get(foldName(name));
 }
 
 /** The row of `name`. */

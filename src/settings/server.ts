@@ -55,7 +55,7 @@ const SERVER_NAME = `must be at most ${String(LONGEST_NAME_BYTES)} bytes long an
 
 // The server cuts longer names without a sign, and would then mean another role or database.
 function isServerName(text: string): boolean {
-  return isPrintable(text) && Buffer.byteLength(text) <= LONGEST_NAME_BYTES;
+  return Buffer.byteLength(text) <= LONGEST_NAME_BYTES && isPrintable(text);
 }
 
 function isPrintable(text: string): boolean {
@@ -76,11 +76,14 @@ function hostOf(values: ValueReader): string {
   return bare;
 }
 
+/** Characters of the longest name that DNS has, with the dot at its end. */
+const LONGEST_HOST = 254;
+
 /** A name or an address that means what it shows: neither `127.1` nor letters that a resolver folds. */
 function isHost(text: string): boolean {
+  if (text.length > LONGEST_HOST) return false;
   if (isIPv6(text)) return true;
-  if (!/^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252})$/u.test(text)) return false;
-  if (text.normalize('NFKC') !== text) return false;
+  if (!/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(text) || text.normalize('NFKC') !== text) return false;
   const ascii = domainToASCII(text);
   const resolved = /^[\x20-\x7e]*$/.test(text) ? ascii : domainToUnicode(ascii);
   return resolved === text.toLowerCase();

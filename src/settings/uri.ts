@@ -1,5 +1,5 @@
 import { ConnectorError } from '../errors.js';
-import { MOST_PAIRS, type Pair } from './pairs.js';
+import { MOST_PAIRS, trimBlanks, type Pair } from './pairs.js';
 import { findProperty } from './properties.js';
 import { canonical, HIDDEN_NAME, shown, type ReadProperties, type SettingsNote } from './raw-properties.js';
 
@@ -107,11 +107,9 @@ function literal(password: string): string {
   return password.startsWith('@') ? `@${password}` : password;
 }
 
-const BLANKS = ' \t\n\v\f\r';
-
 function decoded({ text, offset }: Part): string {
-  const bare = trimmed(text);
-  if (/[ \t\n\v\f\r]/.test(bare)) throw malformed('a blank is not written %20', offset);
+  const bare = trimBlanks(text);
+  if (/[ \t\r\n]/.test(bare)) throw malformed('a blank is not written %20', offset);
   if (/%(?![\da-f]{2})/i.test(bare)) throw malformed('a % is not followed by two hexadecimal digits', offset);
   if (bare.includes('%00')) throw malformed('it holds %00', offset);
   try {
@@ -119,14 +117,6 @@ function decoded({ text, offset }: Part): string {
   } catch {
     throw malformed('its encoded bytes are not UTF-8', offset);
   }
-}
-
-function trimmed(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && BLANKS.includes(text.charAt(start))) start += 1;
-  while (end > start && BLANKS.includes(text.charAt(end - 1))) end -= 1;
-  return text.slice(start, end);
 }
 
 /** `pair`, as strict about TLS as without it: URIs are copied from where weaker modes are usual. */

@@ -1,27 +1,15 @@
-import { ConnectorError } from '../errors.js';
 import type { SettingsNote } from './raw-properties.js';
+import { Problems } from './problems.js';
 import { PROPERTIES, propertyOf, type Property, type PropertyName } from './properties.js';
-import { holds, PROPERTY_GROUPS } from './property.js';
+import { holds } from './property.js';
 import { readTextFile, type GivenValue, type SettingsSources } from './references.js';
 import { Secret } from './secret.js';
-
-/** What can be wrong with a property. */
-type ProblemKind = 'invalid' | 'unsupported' | 'conflict';
-
-interface Problem {
-  readonly kind: ProblemKind;
-  readonly properties: readonly PropertyName[];
-  readonly text: string;
-}
 
 /** Reads one value after the other and collects everything that is wrong with them. */
 export class ValueReader {
   readonly #given: ReadonlyMap<PropertyName, GivenValue>;
   readonly #sources: SettingsSources;
-  readonly #problems: Problem[] = [];
-  /** What cannot be done, with the words for where it was asked. */
-  readonly #refusals = new Map<string, { properties: PropertyName[]; asked: string[] }>();
-  readonly #missing: Property[] = [];
+  readonly #problems = new Problems();
   readonly #notes: SettingsNote[] = [];
   /** Values in the form in which they count, where that is not the given one. */
   readonly #counting = new Map<PropertyName, string>();
@@ -167,19 +155,19 @@ export class ValueReader {
     this.#notes.push({ property, text });
   }
 
-  problem(property: PropertyName, text: string): void {
-    this.#add('invalid', [property], `${property} ${text}.`);
+  /** {@link Problems.invalid} */
+  problem(property: PropertyName, rule: string): void {
+    this.#problems.invalid(property, rule);
   }
 
-  /** `text` is a whole sentence that says why `properties` do not go together. */
+  /** {@link Problems.conflict} */
   conflict(properties: readonly PropertyName[], text: string): void {
-    this.#add('conflict', properties, text);
+    this.#problems.conflict(properties, text);
   }
 
-  /** `reason` says behind a colon why what was `asked` cannot be done, and what can. */
+  /** {@link Problems.unsupported} */
   unsupported(property: PropertyName, asked: string, reason: string): void {
-    const { properties = [], asked: others = [] } = this.#refusals.get(reason) ?? {};
-    this.#refusals.set(reason, { properties: [...properties, property], asked: [...others, asked] });
+    this.#problems.unsupported(property, asked, reason);
   }
 
   /** Reports what was given and cannot act here: refused where that would mislead, noted otherwise. */
@@ -201,44 +189,15 @@ export class ValueReader {
       const isThere = [name, ...(instead as readonly PropertyName[])].some(
         (each) => this.optional(each) !== undefined,
       );
-      if (isRequired && !isThere) this.#missing.push(property);
+      if (isRequired && !isThere) this.#problems.missing(property);
     }
   }
 
-  /**
-   * Everything that was found, at once.
-   *
-   * @throws ConnectorError PROPERTIES_MISSING, PROPERTIES_CONFLICT or PROPERTY_UNSUPPORTED where that
-   *   is all that is wrong, else PROPERTY_INVALID
-   */
+  /** {@link Problems.throwAll} */
   throwProblems(): void {
-    for (const [reason, { properties, asked }] of this.#refusals)
-      this.#add('unsupported', properties, `${asked.join(', ')}: ${reason}.`);
-    const properties = [
-      ...this.#problems.flatMap((problem) => problem.properties),
-      ...this.#missing.map(({ name }) => name),
-    ];
-    if (properties.length === 0) return;
-    const names = namesByGroup(this.#missing);
-    if (this.#problems.length === 0)
-      throw new ConnectorError('PROPERTIES_MISSING', { names }, { properties });
-    const texts = this.#problems.map(({ text }) => text);
-    if (this.#missing.length > 0) texts.push(`Missing: ${names}.`);
-    const kinds = new Set<ProblemKind>(this.#problems.map(({ kind }) => kind));
-    const only = this.#missing.length === 0 && kinds.size === 1 ? [...kinds][0] : undefined;
-    throw new ConnectorError(CODES[only ?? 'invalid'], { problems: texts.join(' ') }, { properties });
-  }
-
-  #add(kind: ProblemKind, properties: readonly PropertyName[], text: string): void {
-    this.#problems.push({ kind, properties, text });
+    this.#problems.throwAll();
   }
 }
-
-const CODES = {
-  invalid: 'PROPERTY_INVALID',
-  conflict: 'PROPERTIES_CONFLICT',
-  unsupported: 'PROPERTY_UNSUPPORTED',
-} as const satisfies Record<ProblemKind, string>;
 
 /** Undefined for text that is neither. */
 function booleanOf(text: string): boolean | undefined {
@@ -249,14 +208,4 @@ function booleanOf(text: string): boolean | undefined {
 function asksForNothing({ kind, neutral = [] }: Property, text: string): boolean {
   const asked = (kind === 'boolean' ? booleanOf(text)?.toString() : undefined) ?? text.toLowerCase();
   return neutral.some((value) => value.toLowerCase() === asked);
-}
-
-/** `Server, User (Authentication); OAuthClientSecret or OAuthJWTCert (OAuth)`. */
-function namesByGroup(properties: readonly Property[]): string {
-  const groups = new Map<string, string[]>();
-  for (const { name, group, instead = [] } of properties) {
-    const title = PROPERTY_GROUPS[group];
-    groups.set(title, [...(groups.get(title) ?? []), [name, ...instead].join(' or ')]);
-  }
-  return [...groups].map(([title, names]) => `${names.join(', ')} (${title})`).join('; ');
 }

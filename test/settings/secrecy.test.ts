@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import { inspect } from 'node:util';
 import { serialize } from 'node:v8';
+import { isConnectorError } from '#src/errors.js';
 import { createConnector } from '#src/index.js';
 import { readConnectionString } from '#src/settings/connection-string.js';
+import { PROPERTIES, type Property } from '#src/settings/properties.js';
 import { Secret } from '#src/settings/secret.js';
 import { explainSettings } from '#src/settings/settings.js';
 import { recordingLogger } from '../support/log.js';
@@ -82,6 +84,31 @@ describe('secrecy of settings', () => {
     expect(logger.lines.join()).not.to.contain(CANARY);
   });
 
+  // A connection that each secret of the table counts in; the others are refused or noted anywhere.
+  const homes: Readonly<Record<string, string>> = {
+    OAuthJWTCert: REST,
+    OAuthJWTCertPassword: `${REST}OAuthJWTCert=/x;`,
+    OAuthJWTCertKeyPassword: `${REST}OAuthJWTCert=/x;`,
+    OAuthJWTCertFallback: `${REST}OAuthJWTCert=/x;`,
+    OAuthClientAssertion: REST,
+    OAuthClientSecret: REST,
+    OAuthAccessToken: 'AuthScheme=OAuthToken;Server=db;User=u;',
+    Password: 'Server=db;User=u;',
+    ProxyPassword: `${REST}OAuthClientSecret=s;ProxyServer=p;ProxyUser=u;`,
+  };
+  for (const { name, kind } of (PROPERTIES as readonly Property[]).filter(({ secret }) => secret)) {
+    it(`X-02 X-03 ${name} is shown by neither settings, lines and notes nor an error`, () => {
+      const values = [CANARY, `"${CANARY};x=${CANARY}"`, `@env:${CANARY}`];
+      // The path of a store that can be used is no secret; that of a file that cannot be read might be a mistake.
+      if (kind !== 'store') values.push(`@file:/none/${CANARY}`);
+      for (const value of values) {
+        const text = `${homes[name] ?? `${REST}OAuthClientSecret=s;`}${name}=${value}`;
+        const shown = outcomeOf(() => explainSettings(text));
+        for (const print of Object.values(PRINTINGS)) expect(print(shown)).not.to.contain(CANARY);
+      }
+    });
+  }
+
   it('raw properties are the one form that holds values', () => {
     expect(readConnectionString(WITH_SECRET).properties.OAuthClientSecret).to.equal(CANARY);
   });
@@ -101,6 +128,16 @@ describe('Secret', () => {
     expect(one.fingerprint()).not.to.equal(other.fingerprint());
   });
 });
+
+/** What `work` gives, or the error of ours that it throws. */
+function outcomeOf(work: () => object): object {
+  try {
+    return work();
+  } catch (error) {
+    if (isConnectorError(error)) return error;
+    throw error;
+  }
+}
 
 function thrownBy(work: () => unknown): Error {
   try {

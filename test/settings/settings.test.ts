@@ -336,7 +336,7 @@ describe('settings', () => {
         '/var/run/postgresql',
         'a\nb',
         '-db',
-        'x'.repeat(254),
+        'x'.repeat(255),
         '@db',
         'db?sslmode=disable',
       ].map((value) => [/^\/var/.test(value) ? 'P-22' : 'P-21', 'Server', value] as const),
