@@ -236,12 +236,12 @@ describe('a configuration', () => {
       for (const InitiateOAuth of [undefined, 'GETANDREFRESH', 'REFRESH', 'OFF'])
         for (const names of PAIRS)
           for (const identity of IDENTITIES) {
-            const given: Record<string, string> = Object.assign(
-              { Server: 'db', User: 'u', ...identity },
-              ...names.map((name) => GIVEN[name]),
-              AuthScheme !== undefined && { AuthScheme },
-              InitiateOAuth !== undefined && { InitiateOAuth },
-            );
+            const given: Record<string, string> = {
+              ...{ Server: 'db', User: 'u', ...identity },
+              ...Object.fromEntries(names.flatMap((name) => Object.entries(GIVEN[name]))),
+              ...(AuthScheme !== undefined && { AuthScheme }),
+              ...(InitiateOAuth !== undefined && { InitiateOAuth }),
+            };
             if (isValid(given) === lacks(given)) differing.push(given);
           }
       expect(differing).to.deep.equal([]);

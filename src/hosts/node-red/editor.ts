@@ -98,14 +98,14 @@ const COMMON = new Set([
 
 function connectionForm(): object {
   const derivations = FORM.properties.flatMap(({ name, 'x-derivation': rows }) =>
-    rows ? [[name, rows]] : [],
+    rows ? [[name, rows] as const] : [],
   );
   return {
     type: CONNECTION_TYPE,
     title: 'PostgreSQL',
     paletteLabel: 'postgresql entra connection',
     color: FORM.appearance.color,
-    derivations: Object.fromEntries(derivations),
+    derivations: Object.fromEntries<unknown>(derivations),
     fields: FORM.properties.map((property) => ({
       name: property.name,
       title: property.title,

@@ -254,10 +254,10 @@ describe('Node-RED editor (needs Chromium)', function () {
       page
         .locator('.pg-entra-form details')
         .evaluateAll((all: Element[]) =>
-          Object.fromEntries(
+          Object.fromEntries<boolean>(
             all
               .filter((each) => each.style.display !== 'none')
-              .map((each) => [each.dataset['group'], each.open]),
+              .map((each) => [each.dataset['group']!, each.open]),
           ),
         );
     /** Fields that a login asks for, with * those it needs; of the sections about the login. */

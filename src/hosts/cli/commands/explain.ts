@@ -22,8 +22,21 @@ export function addExplain(shell: Shell): void {
       }));
       if (options.format === 'json') io.out(json({ properties: rows, notes }));
       else {
-        io.out(renderRows(rows, options.format));
+        const isTable = options.format === 'table';
+        io.out(
+          renderRows(
+            isTable ? rows.map((row) => ({ ...row, value: shortened(row.value) })) : rows,
+            options.format,
+          ),
+        );
         for (const { text } of notes) io.err(`Note: ${text}\n`);
       }
     });
+}
+
+const LONGEST_VALUE = 60;
+
+/** Certificates would push the columns beside them off the screen. */
+function shortened(value: string): string {
+  return value.length > LONGEST_VALUE ? `${value.slice(0, LONGEST_VALUE - 1)}…` : value;
 }

@@ -158,19 +158,20 @@ export function registerConnection(form) {
     /^-?\d+$/.test(value) && Number(value) >= minimum && Number(value) <= maximum;
 
   /** For the editor: true, or what is wrong with `value`. It marks the field; the node can be saved all the same. */
-  function check(field, node, value) {
+  function check(field, { label, value, isEdited }) {
     if (value === '' || value === undefined || value === null)
-      return node.id === editing && isRequired(field, counting()) ? `${field.title} is missing` : true;
+      return isEdited && isRequired(field, counting()) ? `${label} is missing` : true;
     if (field.type !== 'integer' || isVariable(value) || isInteger(value, field)) return true;
-    return `${field.title} must be a whole number from ${field.minimum} to ${field.maximum}`;
+    return `${label} must be a whole number from ${field.minimum} to ${field.maximum}`;
   }
 
   function definitionOf(field) {
     return {
       ...(field.secret ? { type: 'password' } : { value: field.initial }),
-      ...(field.required && { required: true, label: field.title }),
-      validate(value, _options) {
-        return check(field, this, value);
+      label: field.title,
+      ...(field.required && { required: true }),
+      validate(value, { label }) {
+        return check(field, { label, value, isEdited: this.id === editing });
       },
     };
   }
