@@ -3,6 +3,9 @@ import { readConnection } from '../connection.js';
 import { json, renderRows, type Format } from '../output.js';
 import { addConnectedCommand, formatOption, type ConnectedOptions, type Shell } from '../shell.js';
 
+/** A certificate would push the columns beside it off the screen. */
+const LONGEST = { value: 60 };
+
 /** `explain`: the effective settings, masked, and where each came from. */
 export function addExplain(shell: Shell): void {
   const { io } = shell;
@@ -22,21 +25,8 @@ export function addExplain(shell: Shell): void {
       }));
       if (options.format === 'json') io.out(json({ properties: rows, notes }));
       else {
-        const isTable = options.format === 'table';
-        io.out(
-          renderRows(
-            isTable ? rows.map((row) => ({ ...row, value: shortened(row.value) })) : rows,
-            options.format,
-          ),
-        );
+        io.out(renderRows(rows, options.format, { longest: LONGEST }));
         for (const { text } of notes) io.err(`Note: ${text}\n`);
       }
     });
-}
-
-const LONGEST_VALUE = 60;
-
-/** Certificates would push the columns beside them off the screen. */
-function shortened(value: string): string {
-  return value.length > LONGEST_VALUE ? `${value.slice(0, LONGEST_VALUE - 1)}…` : value;
 }

@@ -10,6 +10,9 @@ interface PropertiesOptions {
 type Schema = Readonly<Record<string, unknown>>;
 type Condition = Readonly<Record<string, readonly string[]>>;
 
+/** In a table of all; what is cut off stands with the one property. */
+const LONGEST = { values: 36, default: 36, meaning: 120 };
+
 /** `properties`: what a connection can be told; without a connection. */
 export function addProperties(shell: Shell): void {
   const { io } = shell;
@@ -20,7 +23,10 @@ export function addProperties(shell: Shell): void {
     .action((name: string | undefined, { all, format }: PropertiesOptions) => {
       if (name !== undefined) io.out(explain(canonicalName(name), format));
       else if (format === 'json') io.out(json(all ? { ...active(), ...unsupported() } : active()));
-      else io.out(renderRows([...activeRows(), ...(all ? unsupportedRows() : [])], format));
+      else
+        io.out(
+          renderRows([...activeRows(), ...(all ? unsupportedRows() : [])], format, { longest: LONGEST }),
+        );
     });
 }
 
@@ -57,7 +63,7 @@ function unsupportedRows() {
     default: '',
     required: '',
     secret: '',
-    meaning: `${effect === 'refused' ? 'Not supported' : 'Of no effect'}: ${reason}.`,
+    meaning: `${reason}.`,
   }));
 }
 
