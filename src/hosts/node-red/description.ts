@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Manifest } from '../../index.js';
 import { formOf } from './form.js';
+
+// An import of node:fs would make ready all that it offers, for longer than reading the file takes.
+const { readFileSync } = process.getBuiltinModule('node:fs');
 
 /**
  * What the nodes need to know of the connector before one of them is deployed. It is read from
