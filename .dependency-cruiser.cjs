@@ -14,7 +14,7 @@ const ORDER = [
   ['operations'],
   ['sources'],
   ['message'],
-  ['manifest', 'documents'],
+  ['requirements', 'manifest', 'documents'],
   ['test-connection'],
   ['connector'],
   ['index'],

@@ -1,21 +1,28 @@
 import { ERROR_TYPES, ERRORS } from './error-table.js';
 import { OPERATIONS } from './operations/index.js';
 import { RESULT } from './operations/schemas.js';
+import { ALWAYS_REQUIRED, DERIVATIONS, loginRequirements } from './requirements.js';
 import { PROPERTIES, type Property } from './settings/properties.js';
-import { isActive, PROPERTY_GROUPS, type PropertyCondition } from './settings/property.js';
+import { isActive, PROPERTY_GROUPS } from './settings/property.js';
+
+const TABLE: readonly Property[] = PROPERTIES;
 
 /** `connector.json`: a valid Airbyte ConnectorSpecification with our own members beside it. */
 export type Manifest = ReturnType<typeof manifest>;
 
 /**
  * What a host needs to know about the connector, as data: the connection properties as a flat
- * JSON Schema (draft-07) with `if/then` requirements, the operations as tool objects of the Model
- * Context Protocol, and the error types.
+ * JSON Schema (draft-07) with `if/then` requirements, the properties of other connectors that are
+ * recognised and do nothing, the operations as tool objects of the Model Context Protocol, and the
+ * error types. Of our own keywords, `x-visibleWhen` and `x-requiredWhen` say for forms when a
+ * property is of use and when it is needed (each named property has one of its values; `x-instead`
+ * can take its place), `x-derivation` which value of such a property counts.
  */
 export function manifest() {
   return {
     protocol_version: '0.3.2',
     connectionSpecification: connectionSpecification(),
+    unsupportedProperties: unsupportedProperties(),
     connector: {
       id: 'postgresql-entra',
       name: '@pg-entra/connector',
@@ -50,16 +57,16 @@ export function renderManifest(): string {
 }
 
 function connectionSpecification() {
-  const properties = (PROPERTIES as readonly Property[]).filter(isActive);
+  const properties = TABLE.filter(isActive);
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'PostgreSQL with Microsoft Entra ID',
     type: 'object',
-    required: properties.filter(({ required }) => required === true).map(({ name }) => name),
+    required: ALWAYS_REQUIRED,
     properties: Object.fromEntries(
       properties.map((property, order) => [property.name, schemaOf(property, order)]),
     ),
-    allOf: conditionalRequirements(properties),
+    ...loginRequirements(),
     groups: Object.entries(PROPERTY_GROUPS)
       .filter(([id]) => properties.some(({ group }) => group === id))
       .map(([id, title]) => ({ id, title })),
@@ -67,7 +74,8 @@ function connectionSpecification() {
 }
 
 function schemaOf(property: Property, order: number): Readonly<Record<string, unknown>> {
-  const { title, help, group, choices, range, unit, secret, visibleWhen, derived, aliases } = property;
+  const { name, title, help, group, kind, choices, range, unit, secret } = property;
+  const { visibleWhen, required, instead, derived, aliases, refused } = property;
   return {
     title,
     description: help,
@@ -79,9 +87,13 @@ function schemaOf(property: Property, order: number): Readonly<Record<string, un
     group,
     ...(unit !== undefined && { 'x-unit': unit }),
     ...(derived !== undefined && { 'x-derived': derived }),
+    ...(name in DERIVATIONS && { 'x-derivation': DERIVATIONS[name as keyof typeof DERIVATIONS] }),
     ...(aliases && { 'x-aliases': aliases }),
-    ...(['pem', 'store', 'list'].includes(property.kind) && { 'x-kind': property.kind }),
+    ...(refused && { 'x-refused': refused }),
+    ...(['pem', 'store', 'list'].includes(kind) && { 'x-kind': kind }),
     ...(visibleWhen && { 'x-visibleWhen': visibleWhen }),
+    ...(typeof required === 'object' && { 'x-requiredWhen': required }),
+    ...(instead && { 'x-instead': instead }),
   };
 }
 
@@ -92,19 +104,19 @@ function typeOf({ kind, default: value }: Property): Readonly<Record<string, unk
   return { type: 'string', ...(value !== undefined && { default: value }) };
 }
 
-function conditionalRequirements(properties: readonly Property[]): Readonly<Record<string, unknown>>[] {
-  return properties.flatMap(({ name, required, instead }) => {
-    if (typeof required !== 'object') return [];
-    const given = [name, ...(instead ?? [])].map((one) => ({ required: [one] }));
-    return [{ if: schemaOfCondition(required), then: given.length === 1 ? given[0] : { anyOf: given } }];
+/** Properties of other connectors that do nothing here, each with what happens where it is given. */
+function unsupportedProperties() {
+  return TABLE.filter((property) => !isActive(property)).map((property) => {
+    const { name, title, help, group, aliases, unsupported, inert = '', neutral } = property;
+    return {
+      name,
+      title,
+      description: help,
+      group: PROPERTY_GROUPS[group],
+      effect: unsupported === undefined ? ('noted' as const) : ('refused' as const),
+      reason: unsupported ?? inert,
+      ...(aliases && { aliases }),
+      ...(neutral && { harmless: neutral }),
+    };
   });
-}
-
-// An absent InitiateOAuth means GETANDREFRESH; any other decider that is absent decides nothing.
-function schemaOfCondition(condition: PropertyCondition): Readonly<Record<string, unknown>> {
-  const deciders = Object.keys(condition);
-  return {
-    properties: Object.fromEntries(deciders.map((name) => [name, { enum: condition[name] }])),
-    required: deciders.filter((name) => !condition[name]?.includes('GETANDREFRESH')),
-  };
 }

@@ -5,6 +5,8 @@ import { ERROR_TYPES, ERRORS } from '#src/error-table.js';
 import { renderErrors, renderLogging, renderProperties } from '#src/documents.js';
 import { manifest, renderManifest } from '#src/manifest.js';
 import { PROPERTIES, type Property } from '#src/settings/properties.js';
+import { isActive } from '#src/settings/property.js';
+import { explainSettings, isConnectorError } from '#src/index.js';
 import { DRAFT_07 } from './operations/draft-07.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -14,6 +16,8 @@ const onDisk = (path: string): string => readFileSync(new URL(path, root), 'utf8
 const { connectionSpecification, operations, errors, sources, connector } = manifest();
 const properties = connectionSpecification.properties as Readonly<Record<string, Schema>>;
 const TABLE: readonly Property[] = PROPERTIES;
+const ACTIVE = TABLE.filter(isActive);
+const PASSIVE = TABLE.filter((property) => !isActive(property));
 
 describe('generated files', () => {
   const files: readonly (readonly [path: string, render: () => string])[] = [
@@ -30,12 +34,25 @@ describe('generated files', () => {
 
   it('docs/properties.md has a line for every property, with its aliases', () => {
     const text = renderProperties();
-    for (const { name, aliases = [], secret } of TABLE) {
+    for (const { name, aliases = [], secret } of ACTIVE) {
       const line = text.split('\n').find((each) => each.startsWith(`| \`${name}\``)) ?? '';
       expect(line.replaceAll('\\|', '').split('|'), name).to.have.length(7);
       for (const alias of aliases) expect(line).to.contain(alias);
       expect(line.includes('*Secret.*'), name).to.equal(secret === true);
     }
+  });
+
+  it('docs/properties.md tells of every property that is known and does nothing why, and the same of values', () => {
+    const lines = renderProperties().split('\n');
+    for (const { name, unsupported, inert = '' } of PASSIVE) {
+      const line = lines.filter((each) => each.startsWith(`| \`${name}\``));
+      expect(line, name).to.have.length(1);
+      expect(line[0]).to.contain(unsupported === undefined ? `| noted | ` : `| refused | `);
+      expect(line[0]).to.contain(unsupported ?? inert);
+    }
+    for (const { name, refused = {} } of TABLE)
+      for (const value of Object.keys(refused))
+        expect(lines.join('\n')).to.contain(`| \`${name}=${value}\` | `);
   });
 
   it('docs/errors.md has a section for every type and a line for every code', () => {
@@ -63,13 +80,13 @@ describe('the manifest', () => {
   });
 
   it('has the properties of the table, flat, in their order, with their CData names', () => {
-    expect(Object.keys(properties)).to.deep.equal(TABLE.map(({ name }) => name));
-    expect(Object.values(properties).map(({ order }) => order)).to.deep.equal(TABLE.map((_, index) => index));
+    expect(Object.keys(properties)).to.deep.equal(ACTIVE.map(({ name }) => name));
+    expect(Object.values(properties).map(({ order }) => order)).to.deep.equal(ACTIVE.map((_, at) => at));
     for (const { type } of Object.values(properties))
       expect(type).to.be.oneOf(['string', 'integer', 'boolean']);
   });
 
-  for (const { name, secret, title, help, group } of TABLE) {
+  for (const { name, secret, title, help, group } of ACTIVE) {
     it(`${name} is described, grouped, and secret exactly where it holds a secret`, () => {
       const schema = properties[name]!;
       expect(schema).to.include({ title, description: help, group });
@@ -79,6 +96,35 @@ describe('the manifest', () => {
       expect(connectionSpecification.groups.map(({ id }) => id)).to.include(group);
     });
   }
+
+  it('has a section for each group, and none that is empty', () => {
+    const groups = new Set(ACTIVE.map(({ group }) => group));
+    expect(connectionSpecification.groups.map(({ id }) => id)).to.have.members([...groups]);
+  });
+
+  it('names only properties and values of its own in conditions', () => {
+    for (const [name, schema] of Object.entries(properties)) {
+      for (const keyword of ['x-visibleWhen', 'x-requiredWhen']) {
+        const condition = (schema[keyword] ?? {}) as Record<string, string[]>;
+        for (const [decider, values] of Object.entries(condition)) {
+          expect(properties[decider], `${name} ${keyword}`).to.have.property('x-derivation');
+          expect(properties[decider]?.['enum']).to.include.members(values);
+        }
+      }
+      for (const other of (schema['x-instead'] ?? []) as string[]) expect(properties).to.have.property(other);
+    }
+  });
+
+  it('has the properties that are known and do nothing beside the schema, with the reason', () => {
+    const { unsupportedProperties } = manifest();
+    expect(unsupportedProperties.map(({ name }) => name)).to.deep.equal(PASSIVE.map(({ name }) => name));
+    for (const { name, effect, reason } of unsupportedProperties) {
+      expect(reason, name).not.to.equal('');
+      const given = (): unknown => explainSettings({ Server: 's', User: 'u', Password: 'p', [name]: 'x' });
+      if (effect === 'refused') expect(given).to.throw().with.property('code', 'PROPERTY_UNSUPPORTED');
+      else expect(given).not.to.throw();
+    }
+  });
 
   it('has operations as tools of the Model Context Protocol', () => {
     expect(operations.map(({ name }) => name)).to.deep.equal(['select', 'insert', 'upsert', 'execute']);
@@ -109,6 +155,8 @@ describe('a configuration', () => {
   const BASE = { Server: 'db', Database: 'd', User: 'u', AzureTenant: 'c.example', OAuthClientId: 'i' };
   const SECRET = { OAuthClientSecret: 's' };
   const CERTIFICATE = { OAuthJWTCert: '/app.pfx' };
+  const without = (name: string): object =>
+    Object.fromEntries(Object.entries(BASE).filter(([key]) => key !== name));
 
   const samples: readonly (readonly [what: string, configuration: object, valid: boolean])[] = [
     ['the group with a secret', { ...BASE, ...SECRET }, true],
@@ -132,13 +180,14 @@ describe('a configuration', () => {
     ['port 0', { ...BASE, ...SECRET, Port: 0 }, false],
     ['a port as text', { ...BASE, ...SECRET, Port: '5432' }, false],
     ['a half second', { ...BASE, ...SECRET, Timeout: 0.5 }, false],
-    ...Object.keys(BASE).map(
-      (name) =>
-        [
-          `no ${name}`,
-          { ...Object.fromEntries(Object.entries(BASE).filter(([key]) => key !== name)), ...SECRET },
-          false,
-        ] as const,
+    ['no Database', { ...without('Database'), ...SECRET }, true],
+    ['no User', { ...without('User'), ...SECRET }, false],
+    ['a managed identity and nothing else', { Server: 'db', User: 'u', AuthScheme: 'AzureMSI' }, true],
+    ['a password alone', { Server: 'db', User: 'u', Password: 'p' }, true],
+    ['a token alone', { Server: 'db', User: 'u', OAuthAccessToken: 't' }, true],
+    ['InitiateOAuth=OFF without a token', { ...BASE, ...SECRET, InitiateOAuth: 'OFF' }, false],
+    ...['Server', 'AzureTenant', 'OAuthClientId'].map(
+      (name) => [`no ${name}`, { ...without(name), ...SECRET }, false] as const,
     ),
   ];
   for (const [what, configuration, valid] of samples) {
@@ -146,4 +195,91 @@ describe('a configuration', () => {
       expect(isValid(configuration)).to.equal(valid);
     });
   }
+
+  /** Whether reading it finds that something is missing, whatever else is wrong with it. */
+  const lacks = (configuration: Record<string, string>): boolean => {
+    try {
+      explainSettings(configuration);
+      return false;
+    } catch (error) {
+      if (!isConnectorError(error)) throw error;
+      return error.code === 'PROPERTIES_MISSING' || error.message.includes('Missing: ');
+    }
+  };
+  const GIVEN = {
+    secret: SECRET,
+    certificate: CERTIFICATE,
+    assertion: { OAuthClientAssertion: 'a' },
+    token: { OAuthAccessToken: 't' },
+    password: { Password: 'p' },
+    issuer: { OAuthIssuer: 'https://login.example' },
+    'token endpoint': { OAuthAccessTokenURL: 'https://login.example/token' },
+  };
+  const PAIRS: readonly (readonly (keyof typeof GIVEN)[])[] = [
+    [],
+    ...(Object.keys(GIVEN) as (keyof typeof GIVEN)[]).map((one) => [one]),
+    ['secret', 'certificate'],
+    ['secret', 'token'],
+    ['certificate', 'token'],
+    ['assertion', 'token'],
+    ['password', 'token'],
+    ['password', 'secret'],
+    ['issuer', 'secret'],
+    ['issuer', 'certificate'],
+    ['issuer', 'password'],
+    ['issuer', 'secret', 'token'],
+  ];
+  const IDENTITIES = [{}, { OAuthClientId: 'i' }, { AzureTenant: 'c.example', OAuthClientId: 'i' }];
+  const schemes = [undefined, ...(properties['AuthScheme']?.['enum'] as string[])];
+  for (const AuthScheme of schemes) {
+    it(`with ${AuthScheme === undefined ? 'no AuthScheme' : `AuthScheme=${AuthScheme}`} lacks by the schema exactly what it lacks when it is read`, () => {
+      const differing = [];
+      for (const InitiateOAuth of [undefined, 'GETANDREFRESH', 'REFRESH', 'OFF'])
+        for (const names of PAIRS)
+          for (const identity of IDENTITIES) {
+            const given: Record<string, string> = {
+              ...{ Server: 'db', User: 'u', ...identity },
+              ...Object.fromEntries(names.flatMap((name) => Object.entries(GIVEN[name]))),
+              ...(AuthScheme !== undefined && { AuthScheme }),
+              ...(InitiateOAuth !== undefined && { InitiateOAuth }),
+            };
+            if (isValid(given) === lacks(given)) differing.push(given);
+          }
+      expect(differing).to.deep.equal([]);
+    });
+  }
+
+  it('with a JWT grant needs a subject by both', () => {
+    const grant = {
+      ...{ Server: 'db', User: 'u', OAuthClientId: 'i', OAuthIssuer: 'https://login.example' },
+      ...{ OAuthJWTCert: '/app.pfx', OAuthGrantType: 'JWT' },
+    };
+    expect([isValid(grant), lacks(grant)]).to.deep.equal([false, true]);
+    const complete = { ...grant, OAuthJWTSubject: 'u@c.example' };
+    expect([isValid(complete), lacks(complete)]).to.deep.equal([true, false]);
+  });
+
+  // What the schema does not say: conflicts, and the following.
+  const EXCEPTIONS: readonly (readonly [what: string, configuration: Record<string, string>])[] = [
+    ['a credential that is empty', { ...BASE, OAuthClientSecret: '' }],
+    [
+      'a JWT grant without the certificate that signs it',
+      {
+        ...{ Server: 'db', User: 'u', OAuthIssuer: 'https://login.example', OAuthGrantType: 'JWT' },
+        ...{ OAuthClientId: 'i', OAuthClientSecret: 's', OAuthJWTSubject: 'u' },
+      },
+    ],
+  ];
+  for (const [what, configuration] of EXCEPTIONS) {
+    it(`with ${what} is valid by the schema, and refused when it is read`, () => {
+      expect(isValid(configuration)).to.equal(true);
+      expect(() => explainSettings(configuration)).to.throw();
+    });
+  }
+
+  it('is strict about the letter case of a choice, which reading is not', () => {
+    const lower = { ...BASE, ...SECRET, AuthScheme: 'azureserviceprincipal' };
+    expect(isValid(lower)).to.equal(false);
+    expect(lacks(lower)).to.equal(false);
+  });
 });

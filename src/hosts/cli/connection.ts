@@ -42,7 +42,7 @@ async function readFile(path: string, io: Io): Promise<string> {
 function warnOfSecrets(text: string, io: Io): void {
   const given: Readonly<Record<string, string | undefined>> = parseConnectionString(text);
   const exposed = Object.entries(manifest().connectionSpecification.properties)
-    .filter(([name, schema]) => schema['airbyte_secret'] === true && isExposed(name, given[name]))
+    .filter(([name, schema]) => schema['airbyte_secret'] === true && isExposed(schema, given[name]))
     .map(([name]) => name);
   if (exposed.length === 0) return;
   io.err(
@@ -52,9 +52,9 @@ function warnOfSecrets(text: string, io: Io): void {
 }
 
 // A path shows no secret; what is longer, or has lines, is the certificate itself.
-function isExposed(name: string, value: string | undefined): boolean {
+function isExposed(schema: Readonly<Record<string, unknown>>, value: string | undefined): boolean {
   if (value === undefined || /^@(file|env):/.test(value)) return false;
-  return name !== 'OAuthJWTCert' || value.length > LONGEST_PATH || value.includes('\n');
+  return schema['x-kind'] !== 'store' || value.length > LONGEST_PATH || value.includes('\n');
 }
 
 const LONGEST_PATH = 260;

@@ -11,21 +11,33 @@ export function json(value: unknown): string {
   return `${JSON.stringify(value, jsonValue, 2)}\n`;
 }
 
-/** `rows` in a format other than json; columns are those of the first row unless they are given. */
+interface RowsOptions {
+  /** Those of the first row unless they are given. */
+  readonly columns?: readonly string[];
+  /** Most characters of a cell in a table, by column. */
+  readonly longest?: Readonly<Record<string, number>>;
+}
+
+/** `rows` in a format other than json. */
 export function renderRows(
   rows: readonly Cells[],
   format: Exclude<Format, 'json'>,
-  columns: readonly string[] = Object.keys(rows[0] ?? {}),
+  { columns = Object.keys(rows[0] ?? {}), longest }: RowsOptions = {},
 ): string {
   if (format === 'ndjson') return rows.map((row) => `${JSON.stringify(row, jsonValue)}\n`).join('');
   if (columns.length === 0) return '';
-  return format === 'csv' ? csv(columns, rows) : textTable(columns, rows);
+  return format === 'csv' ? csv(columns, rows) : textTable(columns, rows, longest);
 }
 
 /** Columns padded to their widest cell, with a rule below the heading. */
-export function textTable(columns: readonly string[], rows: readonly Cells[]): string {
+export function textTable(
+  columns: readonly string[],
+  rows: readonly Cells[],
+  longest: RowsOptions['longest'] = {},
+): string {
   if (columns.length === 0) return '';
-  const lines = [columns, ...rows.map((row) => columns.map((column) => oneLine(row[column])))];
+  const text = (row: Cells, column: string): string => shortened(oneLine(row[column]), longest[column]);
+  const lines = [columns, ...rows.map((row) => columns.map((column) => text(row, column)))];
   const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
   const write = (cells: readonly string[]): string =>
     `${cells
@@ -54,6 +66,10 @@ function csv(columns: readonly string[], rows: readonly Cells[]): string {
   const quote = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const line = (cells: readonly string[]): string => `${cells.map(quote).join(',')}\r\n`;
   return line(columns) + rows.map((row) => line(columns.map((column) => cell(row[column])))).join('');
+}
+
+function shortened(text: string, most = Infinity): string {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 function oneLine(value: unknown): string {

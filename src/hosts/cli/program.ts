@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConnectorError, exitCodeOf, isConnectorError } from '../../index.js';
 import { addCatalogue } from './commands/catalogue.js';
 import { addExplain } from './commands/explain.js';
+import { addProperties } from './commands/properties.js';
 import { addRoleSql } from './commands/role-sql.js';
 import { addRun } from './commands/run.js';
 import { addTest } from './commands/test.js';
@@ -18,7 +19,7 @@ Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or settings; 3 authent
 4 connectivity; 130 and 143 ended by a signal.
 `;
 
-const COMMANDS = [addTest, addExplain, addToken, addRun, addRoleSql, addCatalogue];
+const COMMANDS = [addTest, addExplain, addToken, addRun, addRoleSql, addProperties, addCatalogue];
 
 /**
  * Runs `pg-entra` with `args` (without the program's own name) and gives its exit code: 0 fine,

@@ -1,11 +1,11 @@
-import { ConnectorError, createConnector, type Connector, type Logger } from '../../index.js';
-import { PROPERTIES, SECRET_NAMES } from './form.js';
-import { nodeError } from './node-error.js';
+import { FORM } from './description.js';
 import type { NodeDefinition, NodeRedApi, RuntimeNode } from './node-red-api.js';
-import { CONNECTION_TYPE } from './node-types.js';
-import { serveConnectionTest } from './connection-test.js';
+import { CONNECTION_TYPE, type ConnectionNode } from './node-types.js';
 
-/** Registers the config node `pg-entra-connection` and the route behind its Test button. */
+/**
+ * Registers the config node `pg-entra-connection` and the route behind its Test buttons. The
+ * connector itself is loaded by the first node that is deployed.
+ */
 export default function register(RED: NodeRedApi): void {
   RED.nodes.registerType(
     CONNECTION_TYPE,
@@ -13,57 +13,35 @@ export default function register(RED: NodeRedApi): void {
       RED.nodes.createNode(this, definition);
       wire(this, definition);
     },
-    { credentials: Object.fromEntries(SECRET_NAMES.map((name) => [name, { type: 'password' as const }])) },
+    {
+      credentials: Object.fromEntries(FORM.secretNames.map((name) => [name, { type: 'password' as const }])),
+    },
   );
-  serveConnectionTest(RED);
+  RED.httpAdmin.post('/pg-entra/test', RED.auth.needsPermission('flows.write'), (request, response) => {
+    import('./connection-test.js').then(
+      ({ answerTest }) => answerTest(RED, request, response),
+      () => response.status(500).json({ error: 'the test could not be loaded' }),
+    );
+  });
 }
 
-// The settings come from this node alone, never from a message.
 function wire(node: RuntimeNode, definition: NodeDefinition): void {
   const properties = propertiesOf(definition);
-  let made: Connector | undefined;
-  // What failed is tried again at the next call: a file that was missing may be there by then.
-  const connector = (): Connector =>
-    (made ??= createConnector(substituted({ ...properties, ...node.credentials }), {
-      logger: loggerOf(node),
-    }));
-  const report = (error: unknown): void => node.error(nodeError(error));
+  const loading = import('./live-connection.js').then(
+    ({ LiveConnection }) => new LiveConnection(node, properties),
+  );
+  const connector: ConnectionNode['connector'] = async () => (await loading).connector();
   Object.assign(node, { properties, connector });
-  try {
-    connector();
-  } catch (error) {
-    report(error);
-  }
+  loading
+    .then((live) => live.start())
+    .catch((error: unknown) => node.error(error instanceof Error ? error : String(error)));
   node.on('close', (done: () => void) => {
-    void Promise.resolve(made?.close()).catch(report).finally(done);
+    void loading.then((live) => live.close()).then(done, done);
   });
 }
 
 /** The non-empty values of `definition` that are connection properties. */
 function propertiesOf(definition: NodeDefinition): Record<string, unknown> {
-  const given = PROPERTIES.map(({ name }) => [name, definition[name]] as const);
+  const given = FORM.properties.map(({ name }) => [name, definition[name]] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== ''));
-}
-
-/**
- * `values` as Node-RED has filled them in.
- *
- * @throws ConnectorError PROPERTY_VARIABLE_MISSING where it left a `${NAME}`, since nothing has that name
- */
-function substituted(values: Record<string, unknown>): Record<string, unknown> {
-  for (const [property, value] of Object.entries(values)) {
-    const variable = /^\$\{([^}]+)\}$/.exec(String(value))?.[1];
-    if (variable === undefined) continue;
-    throw new ConnectorError('PROPERTY_VARIABLE_MISSING', { variable, property }, { properties: [property] });
-  }
-  return values;
-}
-
-function loggerOf(node: RuntimeNode): Logger {
-  return {
-    error: (line) => node.error(line),
-    warn: (line) => node.warn(line),
-    info: (line) => node.log(line),
-    debug: (line) => node.debug(line),
-  };
 }

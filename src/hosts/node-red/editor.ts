@@ -1,7 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { APPEARANCE, GROUPS, OPERATIONS, PARAMETERS, PROPERTIES, REQUIRED_NAMES } from './form.js';
-import type { FormGroup, FormParameter, FormProperty } from './form.js';
+import { manifest } from '../../index.js';
+import { formOf, type FormGroup, type FormParameter, type FormProperty } from './form.js';
 import { CONNECTION_TYPE, OPERATION_TYPE } from './node-types.js';
+
+const FORM = formOf(manifest());
+
+/** The parameters of all operations; one that several operations share stands here once. */
+const PARAMETERS: readonly FormParameter[] = [
+  ...new Map(
+    FORM.operations.flatMap(({ parameters }) => parameters.map((parameter) => [parameter.name, parameter])),
+  ).values(),
+];
 
 /** The HTML file of the connection node: script, dialog and help, made from connector.json. */
 export function renderConnectionEditor(): string {
@@ -57,7 +66,9 @@ function style(): string {
 .pg-entra-form .form-row > textarea { height: 46px; font-family: monospace; font-size: 12px; resize: vertical; vertical-align: top; }
 .pg-entra-form textarea.pg-entra-secret { -webkit-text-security: disc; }
 .pg-entra-form .form-row > input[type='checkbox'] { width: auto; margin: 0; vertical-align: middle; }
+.pg-entra-form .pg-entra-required > label::after { content: ' *'; color: var(--red-ui-text-color-error, #c33); }
 .pg-entra-form details > summary { cursor: pointer; font-weight: bold; margin: 16px 0 10px; padding-bottom: 4px; border-bottom: 1px solid var(--red-ui-secondary-border-color, #ddd); }
+.pg-entra-form .pg-entra-more { margin-bottom: 6px; }
 .pg-entra-form .pg-entra-typed { display: inline-block; width: calc(100% - 195px); vertical-align: top; }
 .pg-entra-form .pg-entra-typed > input { width: 100%; }
 .pg-entra-form .pg-entra-text { height: 180px; margin-top: 6px; }
@@ -69,6 +80,7 @@ function style(): string {
 #pg-entra-report .pg-entra-ms { display: inline-block; width: 56px; text-align: right; margin-right: 12px; font-variant-numeric: tabular-nums; }
 #pg-entra-report .pg-entra-ms, #pg-entra-report .pg-entra-detail, #pg-entra-report .pg-entra-skipped { color: var(--red-ui-secondary-text-color, #888); }
 #pg-entra-report .pg-entra-detail { display: inline-block; width: calc(100% - 195px); vertical-align: top; font-size: 12px; }
+#pg-entra-report .pg-entra-result { font-weight: 500; padding-top: 8px; }
 #pg-entra-report .pg-entra-passed > i { color: #3a9a4b; }
 #pg-entra-report .pg-entra-failed > i, #pg-entra-report .pg-entra-message { color: var(--red-ui-text-color-error, #c33); }
 #pg-entra-report .pg-entra-message, #pg-entra-report .pg-entra-cure, #pg-entra-report .pg-entra-failed > code { margin-left: 22px; }
@@ -78,45 +90,59 @@ function style(): string {
 
 // --- the connection ----------------------------------------------------------------------------
 
+/** Shown with a login that they count with, although it can do without; the other ones are a click away. */
+const COMMON = new Set([
+  ...['InitiateOAuth', 'OAuthClientId', 'OAuthAccessTokenURL', 'OAuthExpiresIn'],
+  ...['OAuthJWTCert', 'OAuthJWTCertType', 'OAuthJWTCertPassword'],
+]);
+
 function connectionForm(): object {
+  const derivations = FORM.properties.flatMap(({ name, 'x-derivation': rows }) =>
+    rows ? [[name, rows] as const] : [],
+  );
   return {
     type: CONNECTION_TYPE,
     title: 'PostgreSQL',
     paletteLabel: 'postgresql entra connection',
-    color: APPEARANCE.color,
-    deciding: [...new Set(PROPERTIES.flatMap((property) => Object.keys(property['x-visibleWhen'] ?? {})))],
-    fields: PROPERTIES.map((property) => ({
+    color: FORM.appearance.color,
+    derivations: Object.fromEntries<unknown>(derivations),
+    fields: FORM.properties.map((property) => ({
       name: property.name,
+      title: property.title,
       type: property.type,
       initial: initialValue(property),
-      secret: property.airbyte_secret === true,
-      required: REQUIRED_NAMES.includes(property.name),
-      needed: REQUIRED_NAMES.includes(property.name) || property.airbyte_secret === true,
+      group: property.group,
+      ...(property.default !== undefined && { otherwise: String(property.default) }),
+      ...(property.enum && { isChoice: true }),
+      ...(COMMON.has(property.name) && { isCommon: true }),
+      ...(property.airbyte_secret && { secret: true }),
+      ...(FORM.requiredNames.includes(property.name) && { required: true }),
       ...(property.type === 'integer' && { minimum: property.minimum, maximum: property.maximum }),
       ...(property['x-visibleWhen'] && { visibleWhen: property['x-visibleWhen'] }),
+      ...(property['x-requiredWhen'] && { requiredWhen: property['x-requiredWhen'] }),
+      ...(property['x-instead'] && { instead: property['x-instead'] }),
     })),
   };
 }
 
 /**
  * Defaults stay out of the flow, so that a later default reaches it; only a checkbox cannot be
- * empty, and a property that decides about others starts with its first choice.
+ * empty, and a new connection says how it logs in.
  */
 function initialValue({ name, type, default: value, enum: choices }: FormProperty): string | boolean {
   if (type === 'boolean') return value === true;
-  const decides = PROPERTIES.some((property) => name in (property['x-visibleWhen'] ?? {}));
-  return decides ? (choices?.[0] ?? '') : '';
+  return name === 'AuthScheme' ? (choices?.[0] ?? '') : '';
 }
 
 function connectionDialog(): string {
   const name = `<div class="form-row"><label for="node-config-input-name"><i class="fa fa-tag"></i> Name</label><input type="text" id="node-config-input-name"></div>`;
-  const test = `<div class="pg-entra-test-row"><button type="button" class="red-ui-button" id="pg-entra-test"><i class="fa fa-plug"></i> Test connection</button><ul id="pg-entra-report"></ul></div>`;
-  return [name, ...GROUPS.map(section), test].join('\n');
+  const test = `<div class="pg-entra-test-row"><button type="button" class="red-ui-button" id="pg-entra-test"><i class="fa fa-plug"></i> Test connection</button> <button type="button" class="red-ui-button" id="pg-entra-test-token"><i class="fa fa-key"></i> Test token only</button><ul id="pg-entra-report"></ul></div>`;
+  return [name, ...FORM.groups.map(section), test].join('\n');
 }
 
 function section({ id, title, properties }: FormGroup): string {
   const rows = properties.map(propertyRow).join('\n');
-  return `<details data-group="${escape(id)}"><summary>${escape(title)}</summary>\n${rows}\n</details>`;
+  return `<details data-group="${escape(id)}"><summary>${escape(title)}</summary>\n${rows}\n<button type="button" class="red-ui-button red-ui-button-small pg-entra-more"></button></details>`;
 }
 
 function propertyRow(property: FormProperty): string {
@@ -148,18 +174,19 @@ function placeholderOf({ default: value, 'x-derived': derived, 'x-unit': unit }:
 }
 
 // A key store may be given as PEM text, which a field of one line would join into one.
-function isMultiLine({ name, 'x-kind': kind }: FormProperty): boolean {
-  return kind === 'pem' || name === 'OAuthJWTCert';
+function isMultiLine({ 'x-kind': kind }: FormProperty): boolean {
+  return kind === 'pem' || kind === 'store';
 }
 
 function connectionHelp(): string {
-  const sections = GROUPS.map(
+  const sections = FORM.groups.map(
     ({ title, properties }) =>
       `<h3>${escape(title)}</h3>\n<dl class="message-properties">\n${properties.map(propertyHelp).join('\n')}\n</dl>`,
   );
-  return `<p>A connection to PostgreSQL that logs in with a Microsoft Entra ID token (client secret or certificate) and renews that token by itself.</p>
-<p>Sessions are opened when the first message needs one, shared by all nodes that use this connection, and ended when it is deployed anew. The flow starts even if the server cannot be reached.</p>
-<p><b>Test connection</b> tries the values of this dialog, deployed or not, step by step. Secrets are kept in Node-RED's encrypted credential store and never shown again; a stored secret is not sent to a changed server or authority.</p>
+  return `<p>A connection to PostgreSQL that logs in with a token, of Microsoft Entra ID or another OpenID provider, and renews that token by itself; or with a database password.</p>
+<p><b>Auth Scheme</b> decides what the dialog asks for; what that login needs is marked with a star. Everything else stands in folded sections and may stay empty.</p>
+<p>Sessions are opened when the first message needs one (or at the start, with Connect On Open), shared by all nodes that use this connection, and ended when it is deployed anew. A connection that cannot be reached yet can be saved and deployed; the flow starts all the same.</p>
+<p><b>Test connection</b> tries the values of this dialog, deployed or not, step by step. <b>Test token only</b> stops after the token and needs no server. Secrets are kept in Node-RED's encrypted credential store and never shown again; a stored secret is not sent to a changed server or authority.</p>
 <p>A value <code>\${NAME}</code> is taken from the environment when the flow starts. A secret or certificate may also be given as <code>@file:PATH</code> or <code>@env:NAME</code>. A field left empty has the default that stands in it.</p>
 ${sections.join('\n')}`;
 }
@@ -188,11 +215,11 @@ function operationForm(): object {
   return {
     type: OPERATION_TYPE,
     connectionType: CONNECTION_TYPE,
-    category: APPEARANCE.category,
-    color: APPEARANCE.color,
+    category: FORM.appearance.category,
+    color: FORM.appearance.color,
     paletteLabel: 'postgresql entra',
     multilineLabel: 'text below',
-    operations: OPERATIONS.map(({ name, title, parameters }) => ({
+    operations: FORM.operations.map(({ name, title, parameters }) => ({
       name,
       title,
       parameters: parameters.map((parameter) => parameter.name),
@@ -224,7 +251,9 @@ function isSql({ name }: FormParameter): boolean {
 }
 
 function operationDialog(): string {
-  const options = OPERATIONS.map(({ name, title }) => `<option value="${name}">${escape(title)}</option>`);
+  const options = FORM.operations.map(
+    ({ name, title }) => `<option value="${name}">${escape(title)}</option>`,
+  );
   return `<div class="form-row"><label for="node-input-name"><i class="fa fa-tag"></i> Name</label><input type="text" id="node-input-name"></div>
 <div class="form-row"><label for="node-input-connection"><i class="fa fa-plug"></i> Connection</label><input type="text" id="node-input-connection"></div>
 <div class="form-row"><label for="node-input-operation"><i class="fa fa-database"></i> Operation</label><select id="node-input-operation">${options.join('')}</select></div>
@@ -242,7 +271,7 @@ function parameterRow(parameter: FormParameter): string {
 }
 
 function operationHelp(): string {
-  const operations = OPERATIONS.map(
+  const operations = FORM.operations.map(
     ({ title, description }) => `<dt>${escape(title)}</dt><dd>${escape(description)}</dd>`,
   );
   const parameters = PARAMETERS.map(

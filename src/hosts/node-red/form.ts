@@ -1,4 +1,16 @@
-import { manifest } from '../../index.js';
+import type { Manifest } from '../../index.js';
+
+/** A rule that holds while each of the named properties counts as one of its values. */
+export type FormCondition = Readonly<Record<string, readonly string[]>>;
+
+/** One way in which a deciding property gets the value that counts; see `x-derivation` of the manifest. */
+export interface FormDerivation {
+  readonly of: readonly string[];
+  readonly given?: readonly string[];
+  readonly absent?: readonly string[];
+  readonly with?: FormCondition;
+  readonly value: string;
+}
 
 /** A connection property as connector.json describes it to forms. */
 export interface FormProperty {
@@ -16,7 +28,10 @@ export interface FormProperty {
   readonly 'x-kind'?: string;
   readonly 'x-unit'?: string;
   readonly 'x-derived'?: string;
-  readonly 'x-visibleWhen'?: Readonly<Record<string, readonly string[]>>;
+  readonly 'x-derivation'?: readonly FormDerivation[];
+  readonly 'x-visibleWhen'?: FormCondition;
+  readonly 'x-requiredWhen'?: FormCondition;
+  readonly 'x-instead'?: readonly string[];
 }
 
 /** A parameter of an operation: a property of its input schema. */
@@ -43,45 +58,44 @@ export interface FormGroup {
   readonly properties: readonly FormProperty[];
 }
 
-const MANIFEST = manifest();
+/** What Node-RED's forms, and the nodes behind them, need of the manifest. */
+export interface Form {
+  /** Every connection property, in the order of the table. */
+  readonly properties: readonly FormProperty[];
+  /** Names of the properties that Node-RED keeps in its credential store. */
+  readonly secretNames: readonly string[];
+  /** Names of the properties that every connection needs. */
+  readonly requiredNames: readonly string[];
+  /** The sections in the order they are shown; none is empty. */
+  readonly groups: readonly FormGroup[];
+  /** Every operation, in the order of the manifest. */
+  readonly operations: readonly FormOperation[];
+  /** How Node-RED shows our nodes. */
+  readonly appearance: Manifest['hosts']['node-red'];
+}
 
-/** Every connection property, in the order of the table. */
-export const PROPERTIES: readonly FormProperty[] = Object.entries(
-  MANIFEST.connectionSpecification.properties as Readonly<Record<string, object>>,
-).map(([name, schema]) => ({ name, ...schema }) as FormProperty);
-
-/** Names of the properties that Node-RED keeps in its credential store. */
-export const SECRET_NAMES: readonly string[] = PROPERTIES.filter(
-  ({ airbyte_secret }) => airbyte_secret === true,
-).map(({ name }) => name);
-
-/** Names of the properties that every connection needs. */
-export const REQUIRED_NAMES: readonly string[] = MANIFEST.connectionSpecification.required;
-
-/** The sections in the order they are shown; none is empty. */
-export const GROUPS: readonly FormGroup[] = MANIFEST.connectionSpecification.groups
-  .map(({ id, title }) => ({ id, title, properties: PROPERTIES.filter(({ group }) => group === id) }))
-  .filter(({ properties }) => properties.length > 0);
-
-/** Every operation, in the order of connector.json. */
-export const OPERATIONS: readonly FormOperation[] = MANIFEST.operations.map(
-  ({ name, title, description, inputSchema }) => ({
-    name,
-    title,
-    description,
-    parameters: parametersOf(inputSchema['properties'] as Readonly<Record<string, object>>),
-  }),
-);
-
-/** The parameters of all operations; one that several operations share stands here once. */
-export const PARAMETERS: readonly FormParameter[] = [
-  ...new Map(
-    OPERATIONS.flatMap(({ parameters }) => parameters.map((parameter) => [parameter.name, parameter])),
-  ).values(),
-];
-
-/** How Node-RED shows our nodes. */
-export const APPEARANCE = MANIFEST.hosts['node-red'];
+export function formOf({ connectionSpecification, operations, hosts }: Manifest): Form {
+  const schemas = connectionSpecification.properties as Readonly<Record<string, object>>;
+  const properties = Object.entries(schemas).map(([name, schema]) => ({ name, ...schema }) as FormProperty);
+  const secrets = properties.filter(({ airbyte_secret }) => airbyte_secret === true);
+  return {
+    properties,
+    secretNames: secrets.map(({ name }) => name),
+    requiredNames: connectionSpecification.required,
+    groups: connectionSpecification.groups.map(({ id, title }) => ({
+      id,
+      title,
+      properties: properties.filter(({ group }) => group === id),
+    })),
+    operations: operations.map(({ name, title, description, inputSchema }) => ({
+      name,
+      title,
+      description,
+      parameters: parametersOf(inputSchema['properties'] as Readonly<Record<string, object>>),
+    })),
+    appearance: hosts['node-red'],
+  };
+}
 
 function parametersOf(properties: Readonly<Record<string, object>>): FormParameter[] {
   return Object.entries(properties).map(([name, schema]) => ({ name, ...schema }) as FormParameter);

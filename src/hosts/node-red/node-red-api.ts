@@ -38,11 +38,11 @@ export interface RuntimeNode {
   debug(line: string): void;
 }
 
-interface AdminRequest {
+export interface AdminRequest {
   readonly body: unknown;
 }
 
-interface AdminResponse {
+export interface AdminResponse {
   on(event: 'close', listener: () => void): void;
   status(code: number): AdminResponse;
   json(value: unknown): void;

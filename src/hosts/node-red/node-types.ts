@@ -14,7 +14,7 @@ export interface ConnectionNode extends RuntimeNode {
    *
    * @throws ConnectorError of type POSTGRESQL:SETTINGS while its settings cannot be used
    */
-  connector(): Connector;
+  connector(): Promise<Connector>;
 }
 
 /** The deployed connection node `id`; undefined when there is none, or `id` is a node of another type. */

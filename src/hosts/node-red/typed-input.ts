@@ -1,5 +1,5 @@
 import { ConnectorError } from '../../index.js';
-import { OPERATIONS } from './form.js';
+import { FORM } from './description.js';
 import type { FlowMessage, NodeRedApi, RuntimeNode } from './node-red-api.js';
 import type { OperationDefinition, TypedValue } from './node-types.js';
 
@@ -15,7 +15,7 @@ export async function readInput(
   { operation, input = {} }: OperationDefinition,
   message: FlowMessage,
 ): Promise<Record<string, unknown>> {
-  const parameters = OPERATIONS.find(({ name }) => name === operation)?.parameters ?? [];
+  const parameters = FORM.operations.find(({ name }) => name === operation)?.parameters ?? [];
   const values: Record<string, unknown> = {};
   for (const { name, title } of parameters) {
     const typed = input[name];

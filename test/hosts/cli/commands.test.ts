@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { formatConnectionString, renderManifest } from '#src/index.js';
+import { formatConnectionString, manifest, renderManifest } from '#src/index.js';
 import { shell, type ShellRun } from '../../support/shell.js';
 import { untilTrue, useSandbox } from '../../support/use-sandbox.js';
 
@@ -35,6 +35,57 @@ describe('pg-entra', function () {
     expect((await shell(['properties', '--format', 'json'])).out).to.include('"airbyte_secret": true');
   });
 
+  it('properties lists with --all also what is known and does nothing, and why', async () => {
+    const { out } = await shell(['properties']);
+    expect(out).not.to.match(/^SSHServer /m);
+    const all = (await shell(['properties', '--all'])).out;
+    expect(all).to.include(
+      out
+        .split('\n')
+        .find((line) => line.startsWith('Scope'))
+        ?.slice(0, 5),
+    );
+    expect(all).to.match(/^UseSSH +\(refused\) +SSH tunnels are not supported/m);
+    expect(all).to.match(/^RTK +\(noted\) +no licence key is needed\.$/m);
+    const json = JSON.parse((await shell(['properties', '--all', '--format', 'json'])).out) as Record<
+      string,
+      unknown
+    >;
+    expect(json).to.have.keys([
+      ...Object.keys(manifest().connectionSpecification.properties),
+      ...manifest().unsupportedProperties.map(({ name }) => name),
+    ]);
+  });
+
+  it('properties explains one, by any of its names', async () => {
+    const { out } = await shell(['properties', 'client secret']);
+    expect(out).to.match(/^OAuthClientSecret\n {2}Value of a client secret/);
+    expect(out).to.match(/^ {2}Aliases: +ClientSecret$/m);
+    expect(out).to.match(/^ {2}Needed: +with AuthScheme .*; or OAuthJWTCert in its place$/m);
+    expect(out).to.match(/^ {2}Secret: +yes/m);
+    const scheme = (await shell(['properties', 'AuthScheme'])).out;
+    expect(scheme).to.match(/^ {2}Refused: +Kerberos: Kerberos is not supported/m);
+    expect((await shell(['properties', 'Port'])).out).to.match(/^ {2}Default: +5432$/m);
+    expect((await shell(['properties', 'firewallport'])).out).to.match(/^ {2}Given: +refused$/m);
+    const typo = await shell(['properties', 'OAuthClientSecrt']);
+    expect(typo.exitCode).to.equal(2);
+    expect(typo.err).to.include('OAuthClientSecret');
+    const json = JSON.parse((await shell(['properties', 'Host', '--format', 'json'])).out) as object;
+    expect(json).to.include({ name: 'Server', title: 'Server' });
+  });
+
+  it('explain tells given, alias, default and derived apart, and what has no effect', async () => {
+    const connection = 'Host=x;User=u;AzureTenant=contoso.example;ClientId=a;ClientSecret=@env:HOME;RTK=1';
+    const { out, err } = await shell(['explain', '--connection', connection]);
+    expect(out).to.match(/^AuthScheme +AzureServicePrincipal +derived +from the credential that is set/m);
+    expect(out).to.match(/^Server +x +alias +given as Host$/m);
+    expect(out).to.match(/^AzureTenant +contoso\.example +given$/m);
+    expect(out).to.match(/^Port +5432 +default$/m);
+    expect(err).to.include('RTK has no effect');
+    const long = await shell(['explain', '--connection', `${connection};ApplicationName=${'x'.repeat(200)}`]);
+    expect(long.out).to.match(/^ApplicationName +x{59}… +given$/m);
+  });
+
   it('explain masks secrets and says where each value came from', async () => {
     const { out, exitCode } = await connected(['explain']);
     expect(exitCode).to.equal(0);
@@ -49,7 +100,9 @@ describe('pg-entra', function () {
     expect(plain.out)
       .to.match(new RegExp(`^objectId +${use.sandbox.objectId}$`, 'm'))
       .and.not.match(/eyJ/);
-    const claims = JSON.parse((await connected(['token', '--claims'])).out) as Record<string, unknown>;
+    const claims = JSON.parse((await connected(['token', '--claims'])).out) as Record<string, string>;
+    expect(claims['expiresAt']).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/);
+    expect(plain.out).to.match(/^issuedAt +\d{4}-\d\d-\d\dT/m);
     expect(claims).to.include({ tenantId: use.sandbox.tenantId, applicationId: use.sandbox.clientId });
     expect((await connected(['token', '--raw'])).out).to.match(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
     expect((await connected(['token', '--raw', '--claims'])).exitCode).to.equal(2);
@@ -112,6 +165,12 @@ describe('pg-entra', function () {
     ['a missing file', ['test', '--connection-file', 'nowhere'], 2, 'ENOENT'],
     ['a wrong verbosity', ['test', '--verbosity', '9'], 2, 'Must be 1 to 5'],
     ['a wrong format', ['errors', '--format', 'xml'], 2, 'json, ndjson, csv, table'],
+    [
+      'a token of a login that has none',
+      ['token', '--connection', 'Server=x;User=u;Password=@env:HOME'],
+      2,
+      'AuthScheme Password has no token',
+    ],
     ['an unknown error code', ['errors', 'NOPE'], 2, 'There is no error NOPE'],
   ];
   for (const [title, args, exitCode, words] of WRONG) {

@@ -189,9 +189,39 @@ describe('pg-entra test, by what is wrong', function () {
     const environment = { PG_ENTRA_CONNECTION: use.sandbox.connections.secret };
     const { out, exitCode } = await shell(['test', '--token-only', '--format', 'json'], { environment });
     expect(exitCode).to.equal(0);
+    const words = await shell(['test', '--token-only'], { environment });
+    expect(words.out).to.match(/^- +certificate +this login uses no certificate$/m);
+    expect(words.out).to.match(/^- +tcp +not asked for$/m);
+    expect(words.out).to.match(/\nThe token works; the database was not asked\.\n$/);
     const statuses = (JSON.parse(out) as TestReport).stages.map(({ status }) => status);
     expect(statuses.slice(4)).to.deep.equal(['passed', 'skipped', 'skipped', 'skipped', 'skipped']);
     expect(use.sandbox.control.logins()).to.deep.equal([]);
+  });
+
+  it('tests a token that was supplied, and says that it discovers nothing', async () => {
+    const environment = { PG_ENTRA_CONNECTION: use.sandbox.connections.secret };
+    const token = (await shell(['token', '--raw'], { environment })).out.trim();
+    const { Server, Port, Database, User, SSLCA } = use.properties();
+    const supplied = formatConnectionString({ Server, Port, Database, User, SSLCA, OAuthAccessToken: token });
+    const { out, exitCode } = await shell(['test'], { environment: { PG_ENTRA_CONNECTION: supplied } });
+    expect(exitCode).to.equal(0);
+    expect(out).to.match(/^- +discovery +this login has nothing to discover$/m);
+    expect(out).to.match(/^ok +token-claims .*expiresAt=\d{4}-/m);
+    const only = await shell(['test', '--token-only'], { environment: { PG_ENTRA_CONNECTION: supplied } });
+    expect(only.out).to.include('The token works');
+  });
+
+  it('skips the token of a login by password, and says so', async () => {
+    const environment = { PG_ENTRA_CONNECTION: 'Server=127.0.0.1;Port=1;User=u;Password=p' };
+    const { out, exitCode } = await shell(['test'], { environment });
+    expect(exitCode).to.equal(4);
+    expect(out).to.match(/^- +token +this login has no token$/m);
+    expect(out)
+      .to.match(/^FAILED +tcp /m)
+      .and.match(/^- +login +not reached$/m);
+    const only = await shell(['test', '--token-only'], { environment });
+    expect(only.exitCode).to.equal(0);
+    expect(only.out).to.include('Only the settings were tested: this login has no token.');
   });
 
   it('leaves no session behind', async () => {

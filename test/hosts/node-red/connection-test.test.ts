@@ -124,6 +124,15 @@ describe('Node-RED Test button', function () {
     expect(sandbox.control.tokenRequestCount()).to.equal(1);
   });
 
+  it('stops after the token when asked', async () => {
+    const body = { id: IDS.connection, properties, tokenOnly: true };
+    const response = await nodeRed.call('/pg-entra/test', { method: 'POST', body });
+    const { ok, stages } = (await response.json()) as TestReport;
+    expect(ok).to.equal(true);
+    expect(stages.filter(({ status }) => status === 'passed').at(-1)?.name).to.equal('token-claims');
+    expect(sandbox.control.logins()).to.deep.equal([]);
+  });
+
   it('knows no stored secret of another node', async () => {
     for (const id of ['1a2b3c4d5e6fffff', IDS.operation, '__proto__']) {
       expect(failureOf(await test({}, id))?.error).to.include({ code: 'PROPERTIES_MISSING' });
@@ -163,6 +172,11 @@ describe('changed target of a connection form', () => {
     ['what cannot lead elsewhere', { ...deployed, Database: 'other', User: 'other', Timeout: '1' }, []],
     ['another value', { ...deployed, Server: 'evil.example' }, ['Server']],
     ['a value that is gone', { Server: 'db.example' }, ['AzureAuthority']],
+    ['another scheme of the same authority', { ...deployed, AuthScheme: 'AzureAD' }, []],
+    ['a scheme that sends its secret elsewhere', { ...deployed, AuthScheme: 'OAuthClient' }, ['AuthScheme']],
+    ['a login by password', { ...deployed, AuthScheme: 'Password' }, ['AuthScheme']],
+    ['another verbosity', { ...deployed, Verbosity: '5' }, []],
+    ['another proxy', { ...deployed, ProxyServer: 'evil.example' }, ['ProxyServer']],
     ['an alias', { ...deployed, host: 'evil.example' }, ['Server']],
     ['another letter case', { ...deployed, azureauthority: 'https://evil.example' }, ['AzureAuthority']],
     ['a title', { ...deployed, 'Azure Authority': 'https://evil.example' }, ['AzureAuthority']],

@@ -11,7 +11,7 @@ import {
   sampleCredentials,
   sampleEnvironment,
 } from '#samples/runner/sample.js';
-import { manifest } from '#src/index.js';
+import { manifest, parseConnectionString } from '#src/index.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const FLAGS = [
@@ -33,22 +33,23 @@ declare const RED: {
 /** jQuery, which the editor brings along. */
 declare const $: (selector: string) => { val(value: string): { trigger(event: string): void } };
 
+declare const getComputedStyle: (element: unknown) => Readonly<Record<string, string>>;
+
 /** The part of a DOM element that is looked at; this project is compiled without the DOM's types. */
 interface Element {
   readonly dataset: Readonly<Record<string, string>>;
   readonly style: { readonly display: string };
   readonly textContent: string;
+  readonly type: string;
+  readonly autocomplete: string;
+  readonly open: boolean;
+  readonly classList: { contains(name: string): boolean };
   querySelector(selector: string): Element | null;
 }
 
 const SCHEMA = manifest().connectionSpecification.properties;
 const titleOf = (name: string): unknown => SCHEMA[name]?.['title'];
-const CERTIFICATE_FIELDS = [
-  'OAuthJWTCert',
-  'OAuthJWTCertType',
-  'OAuthJWTCertPassword',
-  'OAuthJWTCertSubject',
-];
+const CERTIFICATE_FIELDS = ['OAuthJWTCert', 'OAuthJWTCertType', 'OAuthJWTCertPassword'];
 
 describe('Node-RED editor (needs Chromium)', function () {
   this.timeout(60_000);
@@ -109,11 +110,41 @@ describe('Node-RED editor (needs Chromium)', function () {
       expect(await page.inputValue('#node-config-input-OAuthClientSecret')).to.equal('__PWRD__');
     });
 
-    it('passes the test with the stored secret and shows each stage', async () => {
+    it('X-14 gets no stored secret from the server, and hides what is typed into such a field', async () => {
+      const body = await page.content();
+      expect(body).not.to.contain(sandbox!.clientSecret);
+      const { id } = connectionOf(sample!);
+      const credentials = await nodeRed!.call(`/credentials/pg-entra-connection/${id}`);
+      const sent = (await credentials.json()) as Record<string, unknown>;
+      expect(sent['has_OAuthClientSecret']).to.equal(true);
+      for (const [name, value] of Object.entries(sent)) {
+        expect(name).to.match(/^has_/);
+        expect(value).to.be.a('boolean');
+      }
+      for (const [name, schema] of Object.entries(SCHEMA)) {
+        if (schema['airbyte_secret'] !== true) continue;
+        expect(sent).to.have.property(`has_${name}`);
+        const looks = await page.locator(`#node-config-input-${name}`).evaluate((element: Element) => ({
+          type: element.type,
+          masked: getComputedStyle(element)['-webkit-text-security'],
+          completion: element.autocomplete,
+        }));
+        if (looks.type === 'textarea') expect(looks.masked, name).to.equal('disc');
+        else expect(looks.type, name).to.equal('password');
+        expect(looks.completion, name).to.be.oneOf(['off', 'new-password']);
+      }
+    });
+
+    it('X-14 takes a key store of several lines', async () => {
+      for (const name of ['OAuthJWTCert', 'OAuthJWTCertFallback', 'SSLCA', 'TokenCA'])
+        expect(await page.locator(`textarea#node-config-input-${name}`).count(), name).to.equal(1);
+    });
+
+    it('passes the test with the stored secret and shows each stage, and the result below them', async () => {
       await page.click('#pg-entra-test');
       await page.waitForSelector('#pg-entra-report [data-stage="privileges"]');
       const stages = await page
-        .locator('#pg-entra-report li.pg-entra-passed')
+        .locator('#pg-entra-report li.pg-entra-passed[data-stage]')
         .evaluateAll((lines: Element[]) => lines.map((line) => line.dataset['stage']));
       expect(stages).to.deep.equal([
         'settings',
@@ -125,7 +156,29 @@ describe('Node-RED editor (needs Chromium)', function () {
         'login',
         'privileges',
       ]);
+      const result = await page.textContent('#pg-entra-report .pg-entra-result');
+      expect(result).to.match(
+        /^Connection works: PostgreSQL 18\.\d+, role flow_reader, database flows, token valid for 59 min\.$/,
+      );
       await page.screenshot({ path: join(pictures, 'connection-passed.png') });
+    });
+
+    it('forgets the result of a test as soon as a field changes', async () => {
+      expect(await page.locator('#pg-entra-report li').count()).to.be.greaterThan(0);
+      await page.fill('#node-config-input-Port', '1');
+      expect(await page.locator('#pg-entra-report li').count()).to.equal(0);
+      await page.fill('#node-config-input-Port', '${PG_PORT}');
+    });
+
+    it('tests the token alone, without asking the database', async () => {
+      sandbox!.control.clearLogins();
+      await page.click('#pg-entra-test-token');
+      await page.waitForSelector('#pg-entra-report .pg-entra-result');
+      expect(await page.textContent('#pg-entra-report .pg-entra-result')).to.equal(
+        'Token works: valid for 59 min. The database was not asked.',
+      );
+      expect(await page.locator('#pg-entra-report [data-stage="tcp"]').count()).to.equal(0);
+      expect(sandbox!.control.logins()).to.deep.equal([]);
     });
 
     it('shows message, cure and code of a failure, as text', async () => {
@@ -162,6 +215,7 @@ describe('Node-RED editor (needs Chromium)', function () {
     });
 
     it('saves nothing of the fields that are hidden, and no defaults', async () => {
+      await page.locator('details[data-group="jwt"] .pg-entra-more').click();
       await page.fill('#node-config-input-OAuthJWTCertSubject', 'CN=of the other scheme');
       await page.selectOption('#node-config-input-AuthScheme', 'AzureServicePrincipal');
       await page.click('#node-config-dialog-ok');
@@ -182,6 +236,163 @@ describe('Node-RED editor (needs Chromium)', function () {
     });
   });
 
+  describe('dialog of a new connection', () => {
+    const id = '1a2b3c4d5e6f0400';
+    const node = { id, type: 'pg-entra-connection', name: 'new' };
+
+    before(async () => {
+      await page.locator('.red-ui-tray').waitFor({ state: 'detached' });
+      await nodeRed!.deploy([...sample!.flows, node], sampleCredentials([sample!], sandbox!));
+      await page.reload();
+      await page.waitForFunction((each) => Boolean(RED.nodes.node(each)), id);
+      await page.evaluate((each) => RED.editor.editConfig('', 'pg-entra-connection', each), id);
+      await page.waitForSelector('#pg-entra-test');
+    });
+
+    /** Sections that are there, each with whether it is open. */
+    const sections = (): Promise<Record<string, boolean>> =>
+      page
+        .locator('.pg-entra-form details')
+        .evaluateAll((all: Element[]) =>
+          Object.fromEntries<boolean>(
+            all
+              .filter((each) => each.style.display !== 'none')
+              .map((each) => [each.dataset['group']!, each.open]),
+          ),
+        );
+    /** Fields that a login asks for, with * those it needs; of the sections about the login. */
+    const asked = (): Promise<string[]> =>
+      page
+        .locator('.pg-entra-form details')
+        .evaluateAll((all: (Element & { querySelectorAll(selector: string): Iterable<Element> })[]) =>
+          all
+            .filter((each) => ['authentication', 'azure', 'oauth', 'jwt'].includes(each.dataset['group']!))
+            .flatMap((each) => [...each.querySelectorAll('[data-property]')])
+            .filter((each) => each.style.display !== 'none')
+            .map(
+              (each) => each.dataset['property']! + (each.classList.contains('pg-entra-required') ? '*' : ''),
+            ),
+        );
+    const choose = (name: string, value: string): Promise<unknown> =>
+      page.selectOption(`#node-config-input-${name}`, value);
+    const BASICS = ['AuthScheme', 'Server*', 'Port', 'Database', 'User*'];
+    const FOLDED = { ssl: false, pooling: false, logging: false, miscellaneous: false };
+    const REQUESTING = { ...FOLDED, proxy: false };
+
+    for (const [scheme, fields, shown] of [
+      [
+        'AzureServicePrincipal',
+        ['UseSSL', 'AzureTenant*', 'InitiateOAuth', 'OAuthClientId*', 'OAuthClientSecret*'],
+        { authentication: true, azure: true, oauth: true, ...REQUESTING },
+      ],
+      [
+        'AzureServicePrincipalCert',
+        ['UseSSL', 'AzureTenant*', 'InitiateOAuth', 'OAuthClientId*', 'OAuthJWTCert*'].concat(
+          CERTIFICATE_FIELDS.slice(1),
+        ),
+        { authentication: true, azure: true, oauth: true, jwt: true, ...REQUESTING },
+      ],
+      [
+        'AzureWorkloadIdentity',
+        ['UseSSL', 'AzureTenant*', 'InitiateOAuth', 'OAuthClientId*', 'OAuthClientAssertion*'],
+        { authentication: true, azure: true, oauth: true, ...REQUESTING },
+      ],
+      [
+        'AzureMSI',
+        ['UseSSL', 'AzureEnvironment', 'InitiateOAuth', 'OAuthClientId'],
+        { authentication: true, azure: true, oauth: true, ...REQUESTING },
+      ],
+      [
+        'OAuthClient',
+        ['UseSSL', 'InitiateOAuth', 'OAuthClientId*', 'OAuthClientSecret*', 'OAuthIssuer*'].concat(
+          ['OAuthAccessTokenURL'],
+          CERTIFICATE_FIELDS,
+        ),
+        { authentication: true, oauth: true, jwt: true, ...REQUESTING },
+      ],
+      [
+        'OAuthToken',
+        ['UseSSL', 'InitiateOAuth', 'OAuthAccessToken*', 'OAuthExpiresIn'],
+        { authentication: true, oauth: true, ...FOLDED },
+      ],
+      ['Password', ['Password*', 'RequireAuth', 'UseSSL'], { authentication: true, ...FOLDED }],
+    ] as const) {
+      it(`asks for what ${scheme} needs, marks it, and folds the rest`, async () => {
+        await choose('AuthScheme', scheme);
+        expect(await asked()).to.deep.equal([...BASICS, ...fields]);
+        expect(await sections()).to.deep.equal(shown);
+        const hasToken = await page.locator('#pg-entra-test-token').isVisible();
+        expect(hasToken).to.equal(scheme !== 'Password');
+        await page.screenshot({ path: join(pictures, `new-${scheme}.png`) });
+      });
+    }
+
+    it('without AuthScheme asks for a secret and offers what else says how to log in', async () => {
+      await choose('AuthScheme', '');
+      expect(await asked()).to.deep.equal([
+        ...[...BASICS, 'Password', 'UseSSL', 'AzureTenant*', 'InitiateOAuth', 'OAuthClientId*'],
+        ...['OAuthClientSecret*', 'OAuthClientAssertion', 'OAuthIssuer', 'OAuthAccessTokenURL'],
+        ...['OAuthAccessToken', 'OAuthJWTCert'],
+      ]);
+      const option = page.locator('#node-config-input-AuthScheme option[value=""]');
+      expect(await option.textContent()).to.equal('(found from the credential)');
+
+      await page.fill('#node-config-input-OAuthIssuer', 'https://login.example');
+      await page.press('#node-config-input-OAuthIssuer', 'Tab');
+      expect(await option.textContent()).to.equal('(OAuthClient)');
+      expect(await asked()).to.include.members(['OAuthClientId*', 'OAuthClientSecret*', 'OAuthIssuer*']);
+      expect(await asked()).not.to.include.members(['AzureTenant*']);
+      await page.fill('#node-config-input-OAuthIssuer', '');
+    });
+
+    it('asks for the token that InitiateOAuth=OFF needs', async () => {
+      await choose('AuthScheme', 'AzureServicePrincipal');
+      await choose('InitiateOAuth', 'OFF');
+      expect(await asked()).to.include.members(['OAuthAccessToken*', 'OAuthClientId', 'OAuthExpiresIn']);
+      await choose('InitiateOAuth', '');
+    });
+
+    it('shows all fields of a section when asked', async () => {
+      await choose('AuthScheme', 'AzureServicePrincipal');
+      const more = page.locator('details[data-group="azure"] .pg-entra-more');
+      expect(await more.textContent()).to.equal('3 more …');
+      await more.click();
+      expect(await asked()).to.include.members(['AzureEnvironment', 'AzureAuthority', 'AzureRegion']);
+      expect(await more.isVisible()).to.equal(false);
+    });
+
+    it('tests a token while server and role are not known yet', async () => {
+      const { AzureTenant, AzureAuthority, TokenCA, OAuthClientId, OAuthClientSecret } =
+        parseConnectionString(sandbox!.connections.secret);
+      await page.locator('details[data-group="ssl"] summary').click();
+      const values = { AzureTenant, AzureAuthority, TokenCA, OAuthClientId, OAuthClientSecret };
+      for (const [name, value = ''] of Object.entries(values))
+        await page.fill(`#node-config-input-${name}`, value);
+      await page.click('#pg-entra-test-token');
+      await page.waitForSelector('#pg-entra-report .pg-entra-result');
+      await page.click('#pg-entra-test');
+      const failed = page.locator('#pg-entra-report li.pg-entra-failed');
+      await failed.waitFor();
+      expect(await failed.locator('code').textContent()).to.equal('PROPERTIES_MISSING');
+    });
+
+    it('is saved although it cannot be used yet', async () => {
+      await choose('AuthScheme', 'AzureServicePrincipalCert');
+      await page.fill('#node-config-input-Server', 'not.there.example');
+      await page.click('#node-config-dialog-ok');
+      await page.locator('.red-ui-tray').waitFor({ state: 'detached' });
+      const saved = await page.evaluate((each) => {
+        const { Server, AuthScheme, InitiateOAuth } = RED.nodes.node(each) as Record<string, unknown>;
+        return { Server, AuthScheme, InitiateOAuth };
+      }, id);
+      expect(saved).to.deep.equal({
+        Server: 'not.there.example',
+        AuthScheme: 'AzureServicePrincipalCert',
+        InitiateOAuth: '',
+      });
+    });
+  });
+
   describe('connection dialog of settings that say less than the form', () => {
     const pfx = 'pfx of a certificate';
     const idOf = (index: number): string => `1a2b3c4d5e6f03${String(index).padStart(2, '0')}`;
@@ -192,6 +403,8 @@ describe('Node-RED editor (needs Chromium)', function () {
       noScheme: {},
       plain: { AuthScheme: 'AzureServicePrincipalCert' },
       withoutTls: { AuthScheme: 'AzureServicePrincipalCert', UseSSL: false },
+      otherwiseWritten: { AuthScheme: 'azuread', InitiateOAuth: '${INITIATE}' },
+      opened: { AuthScheme: 'AzureServicePrincipalCert', PoolMaxSize: '10', Timeout: '5' },
     }).map(([name, more], index) => ({
       id: idOf(index),
       type: 'pg-entra-connection',
@@ -262,6 +475,26 @@ describe('Node-RED editor (needs Chromium)', function () {
       });
     }
 
+    it('finds a choice in other letter case and keeps a variable', async () => {
+      const id = await open('otherwiseWritten');
+      expect(await page.inputValue('#node-config-input-AuthScheme')).to.equal('AzureAD');
+      expect(await page.inputValue('#node-config-input-InitiateOAuth')).to.equal('${INITIATE}');
+      expect(await isShown('OAuthAccessToken')).to.equal(false);
+      await page.click('details[data-group="oauth"] .pg-entra-more');
+      expect(await isShown('OAuthAccessToken')).to.equal(true);
+      expect(await save(id)).to.include({ ...kept, AuthScheme: 'AzureAD' });
+    });
+
+    it('opens a section in which something other than a default is set', async () => {
+      await open('opened');
+      const isOpen = (group: string): Promise<boolean> =>
+        page.locator(`details[data-group="${group}"]`).evaluate((each: Element) => each.open);
+      expect(await isOpen('miscellaneous')).to.equal(true);
+      expect(await isOpen('pooling')).to.equal(false);
+      await page.click('#node-config-dialog-cancel');
+      await page.locator('.red-ui-tray').waitFor({ state: 'detached' });
+    });
+
     it('still drops the certificate when the user chooses the client secret', async () => {
       const id = await open('plain');
       await page.selectOption('#node-config-input-AuthScheme', 'AzureServicePrincipal');
@@ -275,7 +508,7 @@ describe('Node-RED editor (needs Chromium)', function () {
       await page.evaluate(() =>
         $('#node-config-input-AuthScheme').val('AzureServicePrincipal').trigger('change'),
       );
-      expect(await isShown('OAuthJWTCert')).to.equal(false);
+      expect(await isShown('OAuthJWTCert')).to.equal(true);
       expect(await save(id)).to.include({ ...kept, OAuthJWTCertSubject: 'CN=flows' });
     });
 

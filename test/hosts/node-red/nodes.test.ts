@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { startNodeRed, type NodeRed } from '#samples/runner/node-red.js';
 import { PROJECT } from '#samples/runner/sample.js';
+import { manifest } from '#src/index.js';
 import {
   connectionNode,
   endCounters,
@@ -12,6 +13,7 @@ import {
   run,
   runFlow,
   selectOf,
+  until,
 } from '../../support/node-red.js';
 
 interface Part {
@@ -237,6 +239,23 @@ describe('Node-RED nodes', function () {
     expect(problem).to.equal('POST /run was not answered within 0.05 s');
   });
 
+  it('logs in when it is deployed, if ConnectOnOpen says so', async () => {
+    const { node, credentials } = connectionNode(sandbox, { ConnectOnOpen: 'true' });
+    sandbox.control.clearLogins();
+    await nodeRed.deploy(runFlow(node, selectOf('select 1 as one')), credentials);
+    await until(() => Promise.resolve(sandbox.control.logins().length === 1));
+    expect(await run(nodeRed)).to.deep.equal({ status: 200, answer: [{ one: 1 }] });
+    expect(sandbox.control.logins()).to.have.length(1);
+  });
+
+  it('says why a login of ConnectOnOpen failed, and the flow goes on', async () => {
+    const { node, credentials } = connectionNode(sandbox, { ConnectOnOpen: 'true', Database: 'nowhere' });
+    await nodeRed.deploy(runFlow(node, selectOf('select 1 as one')), credentials);
+    const error = /\[error\] \[pg-entra-connection:.*nowhere/;
+    await until(() => Promise.resolve(error.test(nodeRed.output())));
+    expect((await failure()).code).to.equal('DATABASE_UNKNOWN');
+  });
+
   it('H-19 names the missing credential when a flow came without it', async () => {
     const { node } = connectionNode(sandbox);
     await nodeRed.deploy(runFlow(node, selectOf('select 1')), {
@@ -257,7 +276,7 @@ describe('Node-RED nodes', function () {
     expect(answer.message).to.contain('NO_SUCH_VARIABLE').and.to.contain('User');
   });
 
-  it('shows a secret nowhere: not in flows, credentials, files, the log or an error', async () => {
+  it('X-05 shows a secret nowhere: not in flows, credentials, files, the log or an error', async () => {
     const { node } = connectionNode(sandbox);
     const canary = 'canary-7f3a91c2-secret';
     const flow = runFlow(node, selectOf('select 1'));
@@ -266,11 +285,10 @@ describe('Node-RED nodes', function () {
     expect(answer.code).to.equal('WRONG_CLIENT_SECRET');
 
     const credentials = await nodeRed.call(`/credentials/pg-entra-connection/${IDS.connection}`);
-    expect(await credentials.json()).to.deep.equal({
-      has_OAuthClientSecret: true,
-      has_OAuthJWTCert: false,
-      has_OAuthJWTCertPassword: false,
-    });
+    const secrets = Object.entries(manifest().connectionSpecification.properties)
+      .filter(([, schema]) => schema['airbyte_secret'] === true)
+      .map(([name]) => [`has_${name}`, name === 'OAuthClientSecret']);
+    expect(await credentials.json()).to.deep.equal(Object.fromEntries(secrets));
     const flows = await (await nodeRed.call('/flows')).text();
     const files = readdirSync(nodeRed.userDirectory, { withFileTypes: true }).filter((entry) =>
       entry.isFile(),

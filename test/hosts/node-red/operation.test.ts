@@ -4,8 +4,8 @@ import type { NodeRedApi, RuntimeNode } from '#src/hosts/node-red/node-red-api.j
 import register from '#src/hosts/node-red/operation.js';
 import { ConnectorError } from '#src/index.js';
 
-/** Status line of an operation node when it is deployed, where the id of its connection leads to `found`. */
-function statusAtDeploy(connection: string, found: object | null): unknown {
+/** Status line of an operation node after it was deployed, where the id of its connection leads to `found`. */
+async function statusAtDeploy(connection: string, found: object | null): Promise<unknown> {
   let shown: unknown;
   const node = {
     on: () => undefined,
@@ -22,37 +22,57 @@ function statusAtDeploy(connection: string, found: object | null): unknown {
       getNode: () => found,
     },
   } as unknown as NodeRedApi);
+  await new Promise((resolve) => setImmediate(resolve));
   return shown;
 }
 
 describe('Node-RED operation node, when it is deployed', () => {
+  // The node loads it when it is deployed; from here on that takes no time.
+  before(() => import('#src/hosts/node-red/operation-runner.js'));
+
   const red = (text: string): object => ({ fill: 'red', shape: 'ring', text });
   const failing = (error: Error): object => ({
     type: 'pg-entra-connection',
-    connector: () => {
-      throw error;
-    },
+    connector: () => Promise.reject(error),
+  });
+  const usable = (ready: () => Promise<void>): object => ({
+    type: 'pg-entra-connection',
+    connector: () => Promise.resolve({ ready }),
   });
 
-  it('shows nothing with a connection that can be used', () => {
-    const usable = { type: 'pg-entra-connection', connector: () => ({}) };
-    expect(statusAtDeploy('a', usable)).to.equal(undefined);
+  it('shows nothing with a connection that can be used', async () => {
+    expect(
+      await statusAtDeploy(
+        'a',
+        usable(() => Promise.resolve()),
+      ),
+    ).to.equal(undefined);
   });
 
-  it('H-19 shows the code of what is wrong with the settings of its connection', () => {
+  it('shows why the login failed that ConnectOnOpen asked for', async () => {
+    const refused = new ConnectorError('WRONG_CLIENT_SECRET', {});
+    expect(
+      await statusAtDeploy(
+        'a',
+        usable(() => Promise.reject(refused)),
+      ),
+    ).to.deep.equal(red('WRONG_CLIENT_SECRET'));
+  });
+
+  it('H-19 shows the code of what is wrong with the settings of its connection', async () => {
     const error = new ConnectorError('PROPERTIES_MISSING', { names: 'Server' });
-    expect(statusAtDeploy('a', failing(error))).to.deep.equal(red('PROPERTIES_MISSING'));
-    expect(statusAtDeploy('a', failing(new TypeError('x')))).to.deep.equal(red('INTERNAL'));
+    expect(await statusAtDeploy('a', failing(error))).to.deep.equal(red('PROPERTIES_MISSING'));
+    expect(await statusAtDeploy('a', failing(new TypeError('x')))).to.deep.equal(red('INTERNAL'));
   });
 
-  it('shows that no connection is chosen, or that the chosen one is not there', () => {
-    expect(statusAtDeploy('', null)).to.deep.equal(red('PROPERTIES_MISSING'));
-    expect(statusAtDeploy('a', null)).to.deep.equal(red('PROPERTY_INVALID'));
+  it('shows that no connection is chosen, or that the chosen one is not there', async () => {
+    expect(await statusAtDeploy('', null)).to.deep.equal(red('PROPERTIES_MISSING'));
+    expect(await statusAtDeploy('a', null)).to.deep.equal(red('PROPERTY_INVALID'));
   });
 
-  it('shows that its connection is a node of another type', () => {
-    expect(statusAtDeploy('a', { type: 'inject' })).to.deep.equal(red('PROPERTY_INVALID'));
-    expect(statusAtDeploy('a', { type: 'mqtt-broker', connector: () => ({}) })).to.deep.equal(
+  it('shows that its connection is a node of another type', async () => {
+    expect(await statusAtDeploy('a', { type: 'inject' })).to.deep.equal(red('PROPERTY_INVALID'));
+    expect(await statusAtDeploy('a', { type: 'mqtt-broker', connector: () => ({}) })).to.deep.equal(
       red('PROPERTY_INVALID'),
     );
   });

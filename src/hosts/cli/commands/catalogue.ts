@@ -3,46 +3,18 @@ import { json, renderRows, type Format } from '../output.js';
 import { addCommand, formatOption, type Shell } from '../shell.js';
 import { UsageError } from '../usage-error.js';
 
-/** `spec`, `properties` and `errors`: what connector.json says, without a connection. */
+/** `spec` and `errors`: what connector.json says, without a connection. */
 export function addCatalogue(shell: Shell): void {
   const { io } = shell;
   addCommand(shell, 'spec', 'Print connector.json.').action(() => {
     io.out(renderManifest());
   });
-  addCommand(shell, 'properties', 'List the connection properties.')
-    .addOption(formatOption('table'))
-    .action(({ format }: { format: Format }) => {
-      io.out(format === 'json' ? json(properties()) : renderRows(propertyRows(), format));
-    });
   addCommand(shell, 'errors', 'List the errors, or explain one.')
     .argument('[code]', 'code of an error')
     .addOption(formatOption('table'))
     .action((code: string | undefined, { format }: { format: Format }) => {
       io.out(code === undefined ? renderErrors(errorsOf(undefined), format) : renderOneError(code, format));
     });
-}
-
-function properties() {
-  return manifest().connectionSpecification.properties;
-}
-
-function propertyRows() {
-  const { required } = manifest().connectionSpecification;
-  return Object.entries(properties()).map(([property, schema]) => ({
-    property,
-    values: valuesOf(schema),
-    default: schema['default'] ?? schema['x-derived'] ?? '',
-    required: required.some((name) => name === property) ? 'yes' : '',
-    secret: schema['airbyte_secret'] === true ? 'yes' : '',
-    meaning: schema['description'],
-  }));
-}
-
-function valuesOf(schema: Readonly<Record<string, unknown>>): string {
-  const choices = schema['enum'];
-  if (Array.isArray(choices)) return choices.join(', ');
-  const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
-  return minimum === undefined ? '' : `${String(minimum)} to ${String(maximum)}`;
 }
 
 function errorsOf(code: string | undefined) {

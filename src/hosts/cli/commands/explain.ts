@@ -3,6 +3,9 @@ import { readConnection } from '../connection.js';
 import { json, renderRows, type Format } from '../output.js';
 import { addConnectedCommand, formatOption, type ConnectedOptions, type Shell } from '../shell.js';
 
+/** A certificate would push the columns beside it off the screen. */
+const LONGEST = { value: 60 };
+
 /** `explain`: the effective settings, masked, and where each came from. */
 export function addExplain(shell: Shell): void {
   const { io } = shell;
@@ -22,7 +25,7 @@ export function addExplain(shell: Shell): void {
       }));
       if (options.format === 'json') io.out(json({ properties: rows, notes }));
       else {
-        io.out(renderRows(rows, options.format));
+        io.out(renderRows(rows, options.format, { longest: LONGEST }));
         for (const { text } of notes) io.err(`Note: ${text}\n`);
       }
     });

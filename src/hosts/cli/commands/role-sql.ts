@@ -31,7 +31,7 @@ async function objectIdFromToken(shell: Shell, options: RoleOptions): Promise<st
   const report = await walk(options, io, true);
   shell.exitCode = exitCodeOfReport(report);
   if (!report.ok) {
-    io.err(renderReport(report));
+    io.err(renderReport(report, true));
     io.err('Without a token the object id is not known. Give it by --object-id.\n');
   }
   const { objectId } = detailOf(report, 'token-claims');

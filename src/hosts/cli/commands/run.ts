@@ -81,7 +81,7 @@ function parseJson(text: string): unknown {
 function renderResult({ rows, fields, affectedRows }: Result, format: Format): string {
   if (format === 'json') return json({ rows, fields, affectedRows });
   const columns = fields.map(({ name }) => name);
-  const text = renderRows(rows, format, columns);
+  const text = renderRows(rows, format, { columns });
   if (format !== 'table') return text;
   return `${text}${columns.length > 0 ? counted(rows.length, 'row') : `${counted(affectedRows, 'row')} affected`}\n`;
 }

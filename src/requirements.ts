@@ -1,0 +1,153 @@
+import { PROPERTIES, type Property, type PropertyName } from './settings/properties.js';
+import { holds, isActive, type PropertyCondition } from './settings/property.js';
+
+/**
+ * How a property that decides about others gets the value that counts, for forms and validators:
+ * of the rows for it the first that applies; where none does, the written value counts. It tells
+ * what `chooseLogin` of the settings does.
+ */
+export interface Derivation {
+  /** Written values it is for; '' stands for none. */
+  readonly of: readonly string[];
+  /** Applies where one of these is given, */
+  readonly given?: readonly PropertyName[];
+  /** none of these is, */
+  readonly absent?: readonly PropertyName[];
+  /** and what was derived before is this. */
+  readonly with?: PropertyCondition;
+  readonly value: string;
+}
+
+const CREDENTIALS: readonly PropertyName[] = ['OAuthClientSecret', 'OAuthJWTCert', 'OAuthClientAssertion'];
+
+/** By deciding property, in the order in which they are derived. */
+export const DERIVATIONS = {
+  AuthScheme: [
+    { of: [''], given: ['OAuthIssuer', 'OAuthAccessTokenURL'], value: 'OAuthClient' },
+    {
+      of: ['', 'AzureAD', 'AzureServicePrincipal'],
+      given: ['OAuthJWTCert'],
+      value: 'AzureServicePrincipalCert',
+    },
+    { of: ['AzureAD'], value: 'AzureServicePrincipal' },
+    { of: [''], given: ['OAuthClientSecret'], value: 'AzureServicePrincipal' },
+    { of: [''], given: ['OAuthClientAssertion'], value: 'AzureWorkloadIdentity' },
+    { of: [''], given: ['OAuthAccessToken'], value: 'OAuthToken' },
+    { of: [''], given: ['Password'], absent: ['AzureTenant', 'OAuthClientId'], value: 'Password' },
+    { of: [''], value: 'AzureServicePrincipal' },
+  ],
+  InitiateOAuth: [
+    { of: [''], with: { AuthScheme: ['OAuthToken'] }, value: 'OFF' },
+    { of: [''], with: { AuthScheme: ['AzureMSI'] }, value: 'GETANDREFRESH' },
+    { of: [''], given: ['OAuthAccessToken'], absent: CREDENTIALS, value: 'OFF' },
+    { of: [''], value: 'GETANDREFRESH' },
+  ],
+  OAuthGrantType: [{ of: [''], value: 'CLIENT' }],
+} as const satisfies Record<string, readonly Derivation[]>;
+
+type Decider = keyof typeof DERIVATIONS;
+type Schema = boolean | { readonly [keyword: string]: unknown };
+
+const TABLE = (PROPERTIES as readonly Property[]).filter(isActive);
+
+/** Names of the properties that every connection needs. */
+export const ALWAYS_REQUIRED = TABLE.filter(({ required }) => required === true).map(({ name }) => name);
+
+/**
+ * Keywords of JSON Schema (draft-07) that demand what a login needs: `definitions` has one entry
+ * for each value of `AuthScheme` that can come to count, `allOf` finds the one that does.
+ */
+export function loginRequirements(): { definitions: Record<string, Schema>; allOf: Schema[] } {
+  const schemes = (TABLE.find(({ name }) => name === 'AuthScheme')?.choices ?? []).filter(
+    (scheme) => !rowsOf('AuthScheme').some((row) => row.of.includes(scheme) && isUnconditional(row)),
+  );
+  const needs = (scheme: string): Schema => ({ $ref: `#/definitions/${scheme}` });
+  const asWritten = all(schemes.map((scheme) => implies(isWritten('AuthScheme', [scheme]), needs(scheme))));
+  const derived = rowsOf('AuthScheme').reduceRight<Schema>(
+    (otherwise, row) => ({ if: applies('AuthScheme', row), then: needs(row.value), else: otherwise }),
+    asWritten,
+  );
+  return {
+    definitions: Object.fromEntries(schemes.map((scheme) => [scheme, needsOf(scheme)])),
+    allOf: [derived],
+  };
+}
+
+/** What a login by `scheme` needs beside what every connection does. */
+function needsOf(scheme: string): Schema {
+  const byCondition = new Map<string, Property[]>();
+  for (const property of TABLE) {
+    const { required } = property;
+    if (typeof required !== 'object') continue;
+    const { AuthScheme = [scheme], ...further } = required;
+    if (!AuthScheme.includes(scheme)) continue;
+    const key = JSON.stringify(further);
+    byCondition.set(key, [...(byCondition.get(key) ?? []), property]);
+  }
+  return all(
+    [...byCondition].map(([key, properties]) => {
+      const condition = Object.entries(JSON.parse(key) as PropertyCondition);
+      const isMet = condition.map(([decider, values]) => counts(decider as Decider, values, scheme));
+      return implies(all(isMet), required(properties));
+    }),
+  );
+}
+
+/** Whether the value of `decider` that counts in a login by `scheme` is one of `values`. */
+function counts(decider: Decider, values: readonly string[], scheme: string): Schema {
+  const rows = rowsOf(decider).filter((row) => holds(row.with ?? {}, { AuthScheme: scheme }));
+  const last = rows.findIndex(isUnconditional);
+  const absentCounts = values.includes(rows[last]?.value ?? '');
+  const asWritten = isWritten(decider, absentCounts ? ['', ...values] : values);
+  return rows.slice(0, last).reduceRight<Schema>((otherwise, row) => {
+    const isMeant = applies(decider, row);
+    return values.includes(row.value) ? { anyOf: [isMeant, otherwise] } : all([{ not: isMeant }, otherwise]);
+  }, asWritten);
+}
+
+/** Whether `row` is the one that counts, if none before it is. */
+function applies(decider: Decider, { of, given = [], absent = [] }: Derivation): Schema {
+  return all([isWritten(decider, of), isGiven(given), absent.length === 0 || { not: isGiven(absent) }]);
+}
+
+/** Whether `decider` is written as one of `values`, of which '' stands for not at all. */
+function isWritten(decider: Decider, values: readonly string[]): Schema {
+  const written = values.filter((value) => value !== '');
+  if (written.length === 0) return { not: { required: [decider] } };
+  return {
+    properties: { [decider]: { enum: written } },
+    ...(written.length === values.length && { required: [decider] }),
+  };
+}
+
+/** Whether one of `names` is given; true for none. */
+function isGiven(names: readonly string[]): Schema {
+  if (names.length === 0) return true;
+  return names.length === 1 ? { required: names } : { anyOf: names.map((name) => ({ required: [name] })) };
+}
+
+function required(properties: readonly Property[]): Schema {
+  const alone = properties.filter(({ instead }) => instead === undefined).map(({ name }) => name);
+  const replaceable = properties.filter(({ instead }) => instead !== undefined);
+  return all([
+    alone.length === 0 || { required: alone },
+    ...replaceable.map(({ name, instead = [] }) => isGiven([name, ...instead])),
+  ]);
+}
+
+function implies(condition: Schema, then: Schema): Schema {
+  return condition === true ? then : { if: condition, then };
+}
+
+function all(schemas: readonly Schema[]): Schema {
+  const demanding = schemas.filter((schema) => schema !== true);
+  return demanding.length === 1 ? (demanding[0] ?? true) : demanding.length === 0 || { allOf: demanding };
+}
+
+function rowsOf(decider: Decider): readonly Derivation[] {
+  return DERIVATIONS[decider];
+}
+
+function isUnconditional({ given, absent }: Derivation): boolean {
+  return given === undefined && absent === undefined;
+}
