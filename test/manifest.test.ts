@@ -5,8 +5,9 @@ import { ERROR_TYPES, ERRORS } from '#src/error-table.js';
 import { renderErrors, renderLogging, renderProperties } from '#src/documents.js';
 import { manifest, renderManifest } from '#src/manifest.js';
 import { PROPERTIES, type Property } from '#src/settings/properties.js';
-import { isActive } from '#src/settings/property.js';
-import { explainSettings, isConnectorError } from '#src/index.js';
+import { explainSettings, isConnectorError, type ConnectorError } from '#src/index.js';
+import type { Derivation } from '#src/requirements.js';
+import { holds, isActive } from '#src/settings/property.js';
 import { DRAFT_07 } from './operations/draft-07.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -198,13 +199,36 @@ describe('a configuration', () => {
 
   /** Whether reading it finds that something is missing, whatever else is wrong with it. */
   const lacks = (configuration: Record<string, string>): boolean => {
+    const error = problemOf(configuration);
+    return error?.code === 'PROPERTIES_MISSING' || error?.message.includes('Missing: ') === true;
+  };
+  const problemOf = (configuration: Record<string, string>): ConnectorError | undefined => {
     try {
       explainSettings(configuration);
-      return false;
+      return undefined;
     } catch (error) {
       if (!isConnectorError(error)) throw error;
-      return error.code === 'PROPERTIES_MISSING' || error.message.includes('Missing: ');
+      return error;
     }
+  };
+
+  /** What the deciding properties count as by `x-derivation`, as a form finds it. */
+  const derived = (configuration: Record<string, string>): Record<string, string> => {
+    const counting: Record<string, string> = {};
+    const isGiven = (name: string): boolean => name in configuration;
+    for (const [name, schema] of Object.entries(properties)) {
+      if (!('x-derivation' in schema)) continue;
+      const written = configuration[name] ?? '';
+      const row = (schema['x-derivation'] as Derivation[]).find(
+        ({ of, given, absent = [], with: before = {} }) =>
+          of.includes(written) &&
+          (given?.some(isGiven) ?? true) &&
+          !absent.some(isGiven) &&
+          holds(before, counting),
+      );
+      counting[name] = row?.value ?? written;
+    }
+    return counting;
   };
   const GIVEN = {
     secret: SECRET,
@@ -230,6 +254,17 @@ describe('a configuration', () => {
     ['issuer', 'secret', 'token'],
   ];
   const IDENTITIES = [{}, { OAuthClientId: 'i' }, { AzureTenant: 'c.example', OAuthClientId: 'i' }];
+  const givenBy = (
+    names: (typeof PAIRS)[number],
+    choices: Readonly<Record<string, string | undefined>>,
+    identity: object = {},
+  ): Record<string, string> => ({
+    ...{ Server: 'db', User: 'u', ...identity },
+    ...Object.fromEntries(names.flatMap((name) => Object.entries(GIVEN[name]))),
+    ...Object.fromEntries(
+      Object.entries(choices).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    ),
+  });
   const schemes = [undefined, ...(properties['AuthScheme']?.['enum'] as string[])];
   for (const AuthScheme of schemes) {
     it(`with ${AuthScheme === undefined ? 'no AuthScheme' : `AuthScheme=${AuthScheme}`} lacks by the schema exactly what it lacks when it is read`, () => {
@@ -237,15 +272,24 @@ describe('a configuration', () => {
       for (const InitiateOAuth of [undefined, 'GETANDREFRESH', 'REFRESH', 'OFF'])
         for (const names of PAIRS)
           for (const identity of IDENTITIES) {
-            const given: Record<string, string> = {
-              ...{ Server: 'db', User: 'u', ...identity },
-              ...Object.fromEntries(names.flatMap((name) => Object.entries(GIVEN[name]))),
-              ...(AuthScheme !== undefined && { AuthScheme }),
-              ...(InitiateOAuth !== undefined && { InitiateOAuth }),
-            };
+            const given = givenBy(names, { AuthScheme, InitiateOAuth }, identity);
             if (isValid(given) === lacks(given)) differing.push(given);
           }
       expect(differing).to.deep.equal([]);
+    });
+
+    it(`with ${AuthScheme === undefined ? 'no AuthScheme' : `AuthScheme=${AuthScheme}`} counts in a form as it does when it is read`, () => {
+      let read = 0;
+      for (const InitiateOAuth of [undefined, 'GETANDREFRESH', 'REFRESH', 'OFF'])
+        for (const names of PAIRS) {
+          const given = givenBy(names, { AuthScheme, InitiateOAuth }, IDENTITIES.at(-1));
+          if (problemOf(given)) continue;
+          read += 1;
+          const counting = derived(given);
+          for (const { name, value } of explainSettings(given).effective)
+            if (name in counting) expect(counting[name], JSON.stringify(given)).to.equal(value);
+        }
+      expect(read).to.be.greaterThan(0);
     });
   }
 

@@ -15,8 +15,8 @@ const PARAMETERS: readonly FormParameter[] = [
 /** The HTML file of the connection node: script, dialog and help, made from connector.json. */
 export function renderConnectionEditor(): string {
   return [
-    style(),
-    script('connection.js', 'registerConnection', connectionForm()),
+    style('connection.css'),
+    script(['test-report.js', 'connection.js'], 'registerConnection', connectionForm()),
     template(CONNECTION_TYPE, connectionDialog()),
     help(CONNECTION_TYPE, connectionHelp()),
   ].join('\n');
@@ -25,7 +25,7 @@ export function renderConnectionEditor(): string {
 /** The HTML file of the operation node. */
 export function renderOperationEditor(): string {
   return [
-    script('operation.js', 'registerOperation', operationForm()),
+    script(['operation.js'], 'registerOperation', operationForm()),
     template(OPERATION_TYPE, operationDialog()),
     help(OPERATION_TYPE, operationHelp()),
   ].join('\n');
@@ -33,12 +33,21 @@ export function renderOperationEditor(): string {
 
 // --- the frame ---------------------------------------------------------------------------------
 
-function script(file: string, call: string, form: object): string {
-  const source = readFileSync(new URL(`browser/${file}`, import.meta.url), 'utf8');
-  const code = source.replace(/^export /m, '').trimEnd();
+/** A script of `files`, the last of which exports `call`, run with `form`. */
+function script(files: readonly string[], call: string, form: object): string {
+  const code = files.map(sourceOf).join('\n');
   // "<" inside a script element must not be able to end it.
   const data = JSON.stringify(form).replaceAll('<', '\\u003c');
   return `<script type="text/javascript">\n(function () {\n${code}\n${call}(${data});\n})();\n</script>\n`;
+}
+
+/** The editor knows no modules: what one file imports from another stands in one function with it. */
+function sourceOf(file: string): string {
+  const source = readFileSync(new URL(`browser/${file}`, import.meta.url), 'utf8');
+  return source
+    .replace(/^import .*\n/gm, '')
+    .replace(/^export /gm, '')
+    .trimEnd();
 }
 
 function template(type: string, content: string): string {
@@ -57,35 +66,8 @@ function escape(text: string): string {
     .replaceAll('"', '&quot;');
 }
 
-function style(): string {
-  return `<style>
-.pg-entra-form .form-row > label { width: 185px; }
-.pg-entra-form .form-row > input[type='text'], .pg-entra-form .form-row > input[type='password'],
-.pg-entra-form .form-row > select, .pg-entra-form .form-row > textarea { width: calc(100% - 195px); box-sizing: border-box; }
-.pg-entra-form .form-row > div { width: calc(100% - 195px) !important; }
-.pg-entra-form .form-row > textarea { height: 46px; font-family: monospace; font-size: 12px; resize: vertical; vertical-align: top; }
-.pg-entra-form textarea.pg-entra-secret { -webkit-text-security: disc; }
-.pg-entra-form .form-row > input[type='checkbox'] { width: auto; margin: 0; vertical-align: middle; }
-.pg-entra-form .pg-entra-required > label::after { content: ' *'; color: var(--red-ui-text-color-error, #c33); }
-.pg-entra-form details > summary { cursor: pointer; font-weight: bold; margin: 16px 0 10px; padding-bottom: 4px; border-bottom: 1px solid var(--red-ui-secondary-border-color, #ddd); }
-.pg-entra-form .pg-entra-more { margin-bottom: 6px; }
-.pg-entra-form .pg-entra-typed { display: inline-block; width: calc(100% - 195px); vertical-align: top; }
-.pg-entra-form .pg-entra-typed > input { width: 100%; }
-.pg-entra-form .pg-entra-text { height: 180px; margin-top: 6px; }
-.pg-entra-test-row { margin-top: 18px; padding-top: 12px; border-top: 1px solid var(--red-ui-secondary-border-color, #ddd); }
-#pg-entra-report { list-style: none; margin: 10px 0 0; padding: 0; }
-#pg-entra-report li { padding: 3px 0; line-height: 1.5; overflow-wrap: anywhere; }
-#pg-entra-report i { width: 18px; }
-#pg-entra-report b { display: inline-block; width: 100px; font-weight: 500; }
-#pg-entra-report .pg-entra-ms { display: inline-block; width: 56px; text-align: right; margin-right: 12px; font-variant-numeric: tabular-nums; }
-#pg-entra-report .pg-entra-ms, #pg-entra-report .pg-entra-detail, #pg-entra-report .pg-entra-skipped { color: var(--red-ui-secondary-text-color, #888); }
-#pg-entra-report .pg-entra-detail { display: inline-block; width: calc(100% - 195px); vertical-align: top; font-size: 12px; }
-#pg-entra-report .pg-entra-result { font-weight: 500; padding-top: 8px; }
-#pg-entra-report .pg-entra-passed > i { color: #3a9a4b; }
-#pg-entra-report .pg-entra-failed > i, #pg-entra-report .pg-entra-message { color: var(--red-ui-text-color-error, #c33); }
-#pg-entra-report .pg-entra-message, #pg-entra-report .pg-entra-cure, #pg-entra-report .pg-entra-failed > code { margin-left: 22px; }
-</style>
-`;
+function style(file: string): string {
+  return `<style>\n${readFileSync(new URL(`browser/${file}`, import.meta.url), 'utf8')}</style>\n`;
 }
 
 // --- the connection ----------------------------------------------------------------------------
