@@ -53,10 +53,10 @@ const NO_BROWSER =
 function schemeOf(values: ValueReader, given: string | undefined): AuthScheme {
   if (given !== undefined && !['AzureAD', 'AzureServicePrincipal'].includes(given))
     return given as AuthScheme;
-  const byCertificate = values.has('OAuthJWTCert');
-  const byCredential = byCertificate ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
-  const decider = given === undefined ? deciderOf(values) : undefined;
-  return (decider === undefined ? undefined : SCHEMES[decider]) ?? byCredential;
+  const decider = deciderOf(values);
+  if (given === undefined && decider !== undefined) return SCHEMES[decider];
+  if (given === 'AzureAD' && decider === 'OAuthClientAssertion') return 'AzureWorkloadIdentity';
+  return values.has('OAuthJWTCert') ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
 }
 
 /** The scheme that a property speaks for when AuthScheme is absent, the strongest first. */

@@ -53,6 +53,8 @@ describe('how to log in', () => {
     [`${SERVER}AuthScheme=AzureMSI;OAuthClientId=i`, 'managed-identity GETANDREFRESH'],
     [`${CLIENT}AuthScheme=AzureAD;OAuthGrantType=client;OAuthClientSecret=s`, 'entra secret GETANDREFRESH'],
     [`${CLIENT}AuthScheme=AzureAD;OAuthAccessToken=t`, 'supplied OFF'],
+    [`${CLIENT}AuthScheme=AzureAD;OAuthClientAssertion=a`, 'entra assertion GETANDREFRESH'],
+    [`${CLIENT}AuthScheme=AzureAD;OAuthJWTCert=/x;OAuthAccessToken=t`, 'entra certificate GETANDREFRESH'],
     [`${CLIENT}AuthScheme=Password;Password=p;OAuthClientSecret=s`, 'password GETANDREFRESH'],
     [
       `${SERVER}AuthScheme=OAuthClient;OAuthGrantType=JWT;OAuthIssuer=https://x;OAuthClientId=i;OAuthJWTCert=/x;OAuthJWTSubject=s`,
