@@ -1,7 +1,8 @@
 import { ERROR_TYPES, ERRORS } from './error-table.js';
 import { OPERATIONS } from './operations/index.js';
 import { RESULT } from './operations/schemas.js';
-import { ALWAYS_REQUIRED, DERIVATIONS, loginRequirements } from './requirements.js';
+import { ALWAYS_REQUIRED, loginRequirements } from './requirements.js';
+import { DERIVATIONS } from './settings/derivations.js';
 import { PROPERTIES, type Property } from './settings/properties.js';
 import { isActive, PROPERTY_GROUPS } from './settings/property.js';
 

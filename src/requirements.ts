@@ -1,51 +1,7 @@
-import { PROPERTIES, type Property, type PropertyName } from './settings/properties.js';
+import { DERIVATIONS, type Decider, type Derivation } from './settings/derivations.js';
+import { PROPERTIES, type Property } from './settings/properties.js';
 import { holds, isActive, type PropertyCondition } from './settings/property.js';
 
-/**
- * How a property that decides about others gets the value that counts, for forms and validators:
- * of the rows for it the first that applies; where none does, the written value counts. It tells
- * what `chooseLogin` of the settings does.
- */
-export interface Derivation {
-  /** Written values it is for; '' stands for none. */
-  readonly of: readonly string[];
-  /** Applies where one of these is given, */
-  readonly given?: readonly PropertyName[];
-  /** none of these is, */
-  readonly absent?: readonly PropertyName[];
-  /** and what was derived before is this. */
-  readonly with?: PropertyCondition;
-  readonly value: string;
-}
-
-const CREDENTIALS: readonly PropertyName[] = ['OAuthClientSecret', 'OAuthJWTCert', 'OAuthClientAssertion'];
-
-/** By deciding property, in the order in which they are derived. */
-export const DERIVATIONS = {
-  AuthScheme: [
-    { of: [''], given: ['OAuthIssuer', 'OAuthAccessTokenURL'], value: 'OAuthClient' },
-    {
-      of: ['', 'AzureAD', 'AzureServicePrincipal'],
-      given: ['OAuthJWTCert'],
-      value: 'AzureServicePrincipalCert',
-    },
-    { of: ['AzureAD'], value: 'AzureServicePrincipal' },
-    { of: [''], given: ['OAuthClientSecret'], value: 'AzureServicePrincipal' },
-    { of: [''], given: ['OAuthClientAssertion'], value: 'AzureWorkloadIdentity' },
-    { of: [''], given: ['OAuthAccessToken'], value: 'OAuthToken' },
-    { of: [''], given: ['Password'], absent: ['AzureTenant', 'OAuthClientId'], value: 'Password' },
-    { of: [''], value: 'AzureServicePrincipal' },
-  ],
-  InitiateOAuth: [
-    { of: [''], with: { AuthScheme: ['OAuthToken'] }, value: 'OFF' },
-    { of: [''], with: { AuthScheme: ['AzureMSI'] }, value: 'GETANDREFRESH' },
-    { of: [''], given: ['OAuthAccessToken'], absent: CREDENTIALS, value: 'OFF' },
-    { of: [''], value: 'GETANDREFRESH' },
-  ],
-  OAuthGrantType: [{ of: [''], value: 'CLIENT' }],
-} as const satisfies Record<string, readonly Derivation[]>;
-
-type Decider = keyof typeof DERIVATIONS;
 type Schema = boolean | { readonly [keyword: string]: unknown };
 
 const TABLE = (PROPERTIES as readonly Property[]).filter(isActive);

@@ -6,7 +6,7 @@ import { renderErrors, renderLogging, renderProperties } from '#src/documents.js
 import { manifest, renderManifest } from '#src/manifest.js';
 import { PROPERTIES, type Property } from '#src/settings/properties.js';
 import { explainSettings, isConnectorError, type ConnectorError } from '#src/index.js';
-import type { Derivation } from '#src/requirements.js';
+import type { Derivation } from '#src/settings/derivations.js';
 import { holds, isActive } from '#src/settings/property.js';
 import { DRAFT_07 } from './operations/draft-07.js';
 

@@ -1,3 +1,4 @@
+import { CREDENTIALS, derive } from './derivations.js';
 import type { PropertyName } from './properties.js';
 import type { ValueReader } from './value-reader.js';
 
@@ -31,14 +32,22 @@ export interface LoginChoice {
 export function chooseLogin(values: ValueReader): LoginChoice {
   const given = values.choice('AuthScheme');
   const isRefused = given === undefined && values.has('AuthScheme');
-  const scheme = isRefused ? 'AzureMSI' : schemeOf(values, given);
-  const initiate = initiateOf(values, scheme);
+  const has = (name: PropertyName): boolean => values.has(name);
+  const decided = derive('AuthScheme', given, has);
+  const scheme = (isRefused ? 'AzureMSI' : decided.value) as AuthScheme;
+  const written = values.choice('InitiateOAuth');
+  const initiate = derive('InitiateOAuth', written, has, { AuthScheme: scheme }).value as InitiateOAuth;
   const choice = { scheme, initiate, grant: grantOf(values, scheme), isRefused };
   if (isRefused) return choice;
   if (given === 'AzureAD' && initiate === 'GETANDREFRESH' && !hasAny(values, CREDENTIALS))
     values.unsupported('AuthScheme', 'AuthScheme=AzureAD', NO_BROWSER);
   if (given !== undefined && given !== scheme) values.readAs('AuthScheme', scheme);
-  else values.count('AuthScheme', scheme, `from ${deciderOf(values) ?? 'the credential'}`);
+  else
+    values.count(
+      'AuthScheme',
+      scheme,
+      decided.by === undefined ? 'no credential is set' : `from ${decided.by}`,
+    );
   values.count('InitiateOAuth', initiate, initiate === 'OFF' ? ONLY_TOKEN : CAN_REQUEST);
   reportConflicts(values, scheme);
   reportMissingSense(values, choice);
@@ -50,34 +59,6 @@ const CAN_REQUEST = 'the connector can request a token';
 const NO_BROWSER =
   'without OAuthClientSecret or OAuthJWTCert it logs in a user by a browser, and a flow has neither; set one of the two, and the application logs in as itself';
 
-function schemeOf(values: ValueReader, given: string | undefined): AuthScheme {
-  if (given !== undefined && !['AzureAD', 'AzureServicePrincipal'].includes(given))
-    return given as AuthScheme;
-  const decider = deciderOf(values);
-  if (given === undefined && decider !== undefined) return SCHEMES[decider];
-  if (given === 'AzureAD' && decider === 'OAuthClientAssertion') return 'AzureWorkloadIdentity';
-  return values.has('OAuthJWTCert') ? 'AzureServicePrincipalCert' : 'AzureServicePrincipal';
-}
-
-/** The scheme that a property speaks for when AuthScheme is absent, the strongest first. */
-const SCHEMES = {
-  OAuthIssuer: 'OAuthClient',
-  OAuthAccessTokenURL: 'OAuthClient',
-  OAuthJWTCert: 'AzureServicePrincipalCert',
-  OAuthClientSecret: 'AzureServicePrincipal',
-  OAuthClientAssertion: 'AzureWorkloadIdentity',
-  OAuthAccessToken: 'OAuthToken',
-  AzureTenant: 'AzureServicePrincipal',
-  OAuthClientId: 'AzureServicePrincipal',
-  Password: 'Password',
-} as const satisfies Partial<Record<PropertyName, AuthScheme>>;
-
-function deciderOf(values: ValueReader): keyof typeof SCHEMES | undefined {
-  return (Object.keys(SCHEMES) as (keyof typeof SCHEMES)[]).find((name) => values.has(name));
-}
-
-const CREDENTIALS = ['OAuthClientSecret', 'OAuthJWTCert', 'OAuthClientAssertion'] as const;
-
 function reportConflicts(values: ValueReader, scheme: AuthScheme): void {
   const proofs = CREDENTIALS.filter((name) => values.has(name));
   if (proofs.length > 1 && scheme.startsWith('AzureServicePrincipal')) {
@@ -87,13 +68,6 @@ function reportConflicts(values: ValueReader, scheme: AuthScheme): void {
       `${proofs.length === 2 ? 'Both ' : ''}${names} are set; only one of them can prove the application.`,
     );
   }
-}
-
-function initiateOf(values: ValueReader, scheme: AuthScheme): InitiateOAuth {
-  const given = values.choice('InitiateOAuth');
-  if (given !== undefined) return given as InitiateOAuth;
-  const canRequest = scheme === 'AzureMSI' || hasAny(values, CREDENTIALS);
-  return scheme === 'OAuthToken' || (values.has('OAuthAccessToken') && !canRequest) ? 'OFF' : 'GETANDREFRESH';
 }
 
 function grantOf(values: ValueReader, scheme: AuthScheme): 'CLIENT' | 'JWT' {
