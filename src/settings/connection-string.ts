@@ -10,7 +10,7 @@ import {
 } from './raw-properties.js';
 import { readUri } from './uri.js';
 
-export type { RawProperties, SettingsNote } from './raw-properties.js';
+export type { RawProperties } from './raw-properties.js';
 
 const LONGEST_TEXT = 1_048_576;
 
