@@ -14,14 +14,12 @@ import { ValueReader } from './value-reader.js';
 
 export type { EffectiveProperty } from './explain.js';
 export type {
-  AssertionCredential,
   CertificateCredential,
   CredentialSettings,
   EntraIdentity,
   Identity,
   ManagedIdentity,
   OpenIdIdentity,
-  PasswordIdentity,
   SecretCredential,
 } from './identity.js';
 export type { ProxySettings } from './proxy.js';

@@ -244,7 +244,7 @@ describe('credentials that overlap, expire and are replaced', function () {
         if (init?.method === 'POST')
           seen.push({
             authorization: new Headers(init.headers as never).get('authorization'),
-            body: String(init.body),
+            body: typeof init.body === 'string' ? init.body : 'no text',
           });
         return fetch(input, init);
       },

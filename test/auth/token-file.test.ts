@@ -44,11 +44,8 @@ describe('OAuthSettingsLocation with a file', function () {
   });
 
   it('finds the authority of the file again when only the token has to be renewed', async () => {
-    use.sandbox.control.setTokenLifetime(1);
     await select({});
-    use.sandbox.control.reset();
     use.sandbox.control.clearRequests();
-    await new Promise((resolve) => setImmediate(resolve));
     use.sandbox.control.addFaults({ action: 'reset', kind: 'discovery', times: 'always' });
     use.sandbox.control.revoke('all');
     await select({});
