@@ -7,10 +7,15 @@ import type { Identity } from '../settings/settings.js';
  * equal, secrets included. It means nothing to another process.
  */
 export function tokenKey(identity: Identity): string {
-  const text = JSON.stringify(identity, (_, value: unknown) =>
-    value instanceof Secret ? value.fingerprint() : value,
-  );
+  const text = JSON.stringify(fingerprinted(identity));
   return createHash('sha256').update(text).digest('base64url');
+}
+
+// Before JSON sees them: there a Secret is only its mask, equal for all.
+function fingerprinted(value: unknown): unknown {
+  if (value instanceof Secret) return value.fingerprint();
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, fingerprinted(inner)]));
 }
 
 /**

@@ -4,6 +4,14 @@ import type { Diagnostics } from '../diagnostics.js';
 import { asConnectorError, ConnectorError } from '../errors.js';
 import type { AccessToken } from './access-token.js';
 import type { CredentialHealth } from './token-client.js';
+import {
+  LONGEST_PAUSE_MS,
+  pauseMs,
+  renewalAgeMs,
+  SHORTEST_PAUSE_MS,
+  spacingMs,
+  unusableTailMs,
+} from './token-life.js';
 import type { StoredToken, TokenStore } from './token-store/index.js';
 
 /** State of the token for `health()`: times on the wall clock, ISO 8601. */
@@ -63,21 +71,6 @@ export interface TokenSourceOptions {
   /** The user's own first token (`InitiateOAuth=REFRESH`). */
   readonly supplied?: ReadSuppliedToken | undefined;
   readonly credentialHealth?: () => CredentialHealth | undefined;
-}
-
-/** Milliseconds into its life of `lifetimeMs` at which a token is renewed: 50 to 75 %, spread by `random`. */
-export function renewalAgeMs(lifetimeMs: number, random: number): number {
-  return lifetimeMs * (0.5 + 0.25 * random);
-}
-
-/** The last part of a life of `lifetimeMs` in which a token is not used for a new login: min(60 s, L/10). */
-export function unusableTailMs(lifetimeMs: number): number {
-  return Math.min(60_000, lifetimeMs / 10);
-}
-
-/** Least time between two requests while tokens live `lifetimeMs`: min(30 s, L/4). */
-export function spacingMs(lifetimeMs: number): number {
-  return Math.min(30_000, lifetimeMs / 4);
 }
 
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
@@ -295,7 +288,23 @@ class SharedTokenSource implements TokenSource {
     const spent = [this.#known(), this.#refused].map((token) => token?.value.reveal());
     const accepts = (token: AccessToken): boolean =>
       !spent.includes(token.value.reveal()) && this.#isUsable(token, clock.steadyMs());
-    return store.obtain(key, { accepts, request: (note) => request(signal, note), signal });
+    const obtained = async (note: string | undefined): Promise<StoredToken> => {
+      const stored = await request(signal, note);
+      this.#requireGain(stored.token);
+      return stored;
+    };
+    return store.obtain(key, { accepts, request: obtained, signal });
+  }
+
+  // A token that ends before the one in use is no renewal: it stays out.
+  #requireGain(token: AccessToken): void {
+    const present = this.#known();
+    const isInUse =
+      present && present !== this.#refused && this.#isUsable(present, this.#options.clock.steadyMs());
+    if (!isInUse || token.expiresAtMs >= present.expiresAtMs) return;
+    throw new ConnectorError('TOKEN_RESPONSE_MALFORMED', {
+      problem: 'the new token ends before the one that is in use',
+    });
   }
 
   #succeeded(token: AccessToken, startedAtMs: number): AccessToken {
@@ -328,13 +337,4 @@ class SharedTokenSource implements TokenSource {
     diagnostics.report('token.failed', { code: error.code, message: error.message });
     throw error;
   }
-}
-
-// After a failure callers get that failure for a while, so that a storm of them makes one request.
-const SHORTEST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
-
-/** Pause after failure number `attempts` (from 1) in a row: full jitter below 2 s, 4 s, 8 s … 60 s, at least 1 s. */
-function pauseMs(attempts: number, random: number): number {
-  return Math.max(SHORTEST_PAUSE_MS, random * Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** attempts));
 }

@@ -1,12 +1,6 @@
 import { expect } from 'chai';
-import {
-  createTokenSource,
-  renewalAgeMs,
-  spacingMs,
-  unusableTailMs,
-  type ReadSuppliedToken,
-  type TokenSource,
-} from '#src/auth/token-source.js';
+import { renewalAgeMs, spacingMs, unusableTailMs } from '#src/auth/token-life.js';
+import { createTokenSource, type ReadSuppliedToken, type TokenSource } from '#src/auth/token-source.js';
 import { tokenOf, type AccessToken } from '#src/auth/access-token.js';
 import type { TokenStore } from '#src/auth/token-store/index.js';
 import { ConnectorError } from '#src/errors.js';
@@ -246,6 +240,41 @@ describe('token source', () => {
     await settle();
     bench.clock.advance(10_000);
     await failure(bench.value(), 'POSTGRESQL:AUTHENTICATION', 'AUTHORITY_UNAVAILABLE');
+  });
+
+  it('C-09 keeps a renewal out that ends before the token in use', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.clock.advance(0.7 * HOUR);
+    bench.lifetimeMs = 60_000;
+    expect(bench.immediate()).to.equal('token-1');
+    await settle();
+    expect(bench.immediate()).to.equal('token-1');
+    expect(bench.source.health().failure?.code).to.equal('TOKEN_RESPONSE_MALFORMED');
+    bench.clock.advance(0.29 * HOUR);
+    expect(await bench.value()).to.equal('token-3');
+  });
+
+  it('C-09 takes a short-lived token where the server refused the one in use', async () => {
+    const bench = new Bench();
+    const refused = await bench.source.get();
+    bench.lifetimeMs = 60_000;
+    expect(bench.source.reject(refused)).to.equal(true);
+    expect(await bench.value()).to.equal('token-2');
+  });
+
+  it('T-34 works to the end of the token when the secret was revoked, and says before that renewing fails', async () => {
+    const bench = new Bench();
+    await bench.value();
+    bench.answer = () => Promise.reject(new ConnectorError('WRONG_CLIENT_SECRET', {}));
+    bench.clock.advance(0.76 * HOUR);
+    expect(bench.immediate()).to.equal('token-1');
+    await settle();
+    const { state, failure: failing } = bench.source.health();
+    expect(state).to.equal('valid');
+    expect(failing).to.include({ code: 'WRONG_CLIENT_SECRET', since: '2026-11-21T00:45:36.000Z' });
+    bench.clock.advance(0.24 * HOUR);
+    await failure(bench.value(), 'POSTGRESQL:AUTHENTICATION', 'WRONG_CLIENT_SECRET');
   });
 
   it('C-15 makes one request per token in 30 days of one-hour lives, without a gap', async () => {

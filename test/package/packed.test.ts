@@ -73,6 +73,17 @@ describe('packed package', function () {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  it('X-08 holds no private key, no fixture and no secret of the stand-in', () => {
+    const installed = join(userDirectory, 'node_modules', '@pg-entra', 'connector');
+    for (const path of files) {
+      const text = readFileSync(join(installed, path), 'latin1');
+      expect(text, path).not.to.match(/-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{40}/);
+      expect(text, path).not.to.include(sandbox.clientSecret);
+      expect(text, path).not.to.match(/eyJ[\w-]{20,}\.[\w-]{20,}\./);
+    }
+    expect(files.filter((path) => /fixture|\.(pem|pfx|p12|jks|key)$/.test(path))).to.deep.equal([]);
+  });
+
   it('holds what users need and nothing else', () => {
     expect(files).to.include.members([
       'package.json',

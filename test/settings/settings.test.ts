@@ -363,7 +363,7 @@ describe('settings', () => {
         'contoso.com/x',
         'x'.repeat(300) + '.com',
         '-a.com',
-      ].map((value) => ['', 'AzureTenant', value] as const),
+      ].map((value) => ['D-02', 'AzureTenant', value] as const),
       ...[
         'http://login.example',
         'https://login.example/tenant',
@@ -375,7 +375,7 @@ describe('settings', () => {
         'https://',
       ].map((value) => ['', 'AzureAuthority', value] as const),
       ...['https://x', '/.default', 'a b/.default', 'https://x/.default extra', 'https://x//.default'].map(
-        (value) => ['', 'Scope', value] as const,
+        (value) => ['T-36', 'Scope', value] as const,
       ),
       ...['file:///x', 'registry://x', 'https://x'].map(
         (value) => ['', 'OAuthSettingsLocation', value] as const,
