@@ -2,7 +2,7 @@
 
 /** Modules of src/ from left to right; imports point left. A name is a file or a folder, neighbours share a place. */
 const ORDER = [
-  ['clock', 'server-text'],
+  ['clock', 'server-text', 'tls-facts'],
   ['error-table', 'event-table', 'rotating-file'],
   ['errors', 'log-file'],
   ['diagnostics'],

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import { aborted, type Clock } from '../clock.js';
+import type { Diagnostics } from '../diagnostics.js';
+import { tlsFacts } from '../tls-facts.js';
 import { bareHost, nameOf, type Proxy, type Route, type Target } from './proxy.js';
 import { ConnectFailure, openAuthority, openTunnel } from './tunnel.js';
 
@@ -27,12 +29,13 @@ export interface DialerOptions {
   /** PEM text of the only authorities to trust; undefined: those of Node.js. */
   readonly ca: string | undefined;
   readonly clock: Clock;
+  readonly diagnostics?: Diagnostics | undefined;
 }
 
 /** Limit for one connection, its proxy and TLS included: a lost packet must not eat the whole budget of a token. */
 const CONNECT_LIMIT_MS = 10_000;
 
-export function createDialer({ route, ca, clock }: DialerOptions): Dialer {
+export function createDialer({ route, ca, clock, diagnostics }: DialerOptions): Dialer {
   const attempts = new Set<Attempt>();
 
   const open = async (attempt: Attempt): Promise<Socket> => {
@@ -40,7 +43,11 @@ export function createDialer({ route, ca, clock }: DialerOptions): Dialer {
     const { signal } = attempt.ending;
     const tunnel = proxy && (await openTunnel(proxy, target, ca, signal));
     attempt.atProxy = false;
-    return openAuthority(target, host, tunnel, ca, signal);
+    if (proxy) diagnostics?.report('proxy.connected', { proxy: nameOf(proxy), host });
+    const socket = await openAuthority(target, host, tunnel, ca, signal);
+    const tls = tlsFacts(socket);
+    if (tls) diagnostics?.report('tls.established', { host, ...tls });
+    return socket;
   };
 
   const dial = async (attempt: Attempt): Promise<Socket> => {

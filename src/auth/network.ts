@@ -82,7 +82,7 @@ const IDLE_MS = 4_000;
 export function createNetwork(options: NetworkOptions): Network {
   // eslint-disable-next-line no-restricted-properties -- proxy settings may ask for exactly this
   const { ca, clock, proxy, diagnostics, environment = process.env } = options;
-  const dialer = createDialer({ route: readRoute(proxy, environment), ca, clock });
+  const dialer = createDialer({ route: readRoute(proxy, environment), ca, clock, diagnostics });
   let http: Promise<Http> | undefined;
   let sending = 0;
   let closed = false;

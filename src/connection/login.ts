@@ -1,6 +1,5 @@
 import pg from 'pg';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
 import { startBudget, type Clock } from '../clock.js';
@@ -8,6 +7,7 @@ import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
 import type { ServerSettings, Settings } from '../settings/settings.js';
+import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
 import type { LoginProof } from './login-dialogue.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
@@ -76,19 +76,9 @@ async function logInWith(
   const { settings, clock, diagnostics } = options;
   const wait: Wait = { clock, budget: startBudget(clock, settings.timeoutMs), signal };
   const socket = await openTransport(settings.server, wait);
-  if (socket instanceof TLSSocket) diagnostics.report('tls.established', tlsFacts(socket, settings.server));
+  const tls = tlsFacts(socket);
+  if (tls) diagnostics.report('tls.established', { host: settings.server.host, ...tls });
   return logIn(socket, token, settings, wait);
-}
-
-function tlsFacts(socket: TLSSocket, { host }: ServerSettings) {
-  const { subject, valid_to: validTo } = socket.getPeerCertificate();
-  return {
-    host,
-    protocol: socket.getProtocol() ?? 'TLS',
-    cipher: socket.getCipher().name,
-    subject: String(subject.CN),
-    validTo,
-  };
 }
 
 /** Logs in over an open `socket`, with `token` or the password of the settings; destroys it on failure. */
