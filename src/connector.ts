@@ -9,6 +9,7 @@ import type { Row } from './connection/rows.js';
 import type { PgSession } from './connection/pg-session.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
+import type { Verbosity } from './event-table.js';
 import { planOperation } from './operations/index.js';
 import { runOperation, streamOperation, type Result } from './operations/run.js';
 import {
@@ -21,8 +22,10 @@ import type { TestOptions, TestReport } from './test-connection.js';
 
 /** What a host or a test may bring along; everything has a default. */
 export interface ConnectorOptions {
-  /** Receives one line per diagnostic event, free of secrets. */
+  /** Receives one line per diagnostic event, free of secrets; in place of `Logfile`. */
   readonly logger?: Logger;
+  /** How much is logged, in place of `Verbosity`. */
+  readonly verbosity?: Verbosity;
   readonly clock?: Clock;
   /** `fetch` of undici, for the token endpoint. */
   readonly fetch?: Fetch;
@@ -106,10 +109,11 @@ interface Parts extends TokenParts {
 
 function assemble({ settings, notes }: ResolvedSettings, options: ConnectorOptions): Parts {
   const clock = options.clock ?? systemClock;
+  const { verbosity } = options;
   const { user, host, database } = settings.server;
   const diagnostics = createDiagnostics({
     logger: options.logger,
-    log: settings.log,
+    log: verbosity === undefined ? settings.log : { ...settings.log, verbosity, isVerbosityGiven: true },
     connection: `${user}@${host}/${database}`,
     clock,
   });

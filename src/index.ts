@@ -17,6 +17,7 @@ export type { ConnectionProvider, Validation } from './connection/provider.js';
 export type { Field, Row } from './connection/rows.js';
 export type { Session } from './connection/session.js';
 export type { Logger } from './diagnostics.js';
+export { VERBOSITIES, type Verbosity } from './event-table.js';
 export {
   ConnectorError,
   exitCodeOf,

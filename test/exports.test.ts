@@ -6,6 +6,7 @@ describe('the public surface', () => {
     expect(Object.keys(surface).sort()).to.deep.equal([
       'ConnectorError',
       'Secret',
+    'VERBOSITIES',
       'createConnector',
       'createRoleSql',
       'exitCodeOf',

@@ -1,5 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Logger } from '../../index.js';
+import {
+  explainSettings,
+  VERBOSITIES,
+  type ConnectorOptions,
+  type Logger,
+  type Settings,
+  type Verbosity,
+} from '../../index.js';
 import type { ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';
 import { FORMATS, type Format } from './output.js';
@@ -16,7 +23,7 @@ export interface Shell {
 
 /** Options of every command that needs a connection. */
 export interface ConnectedOptions extends ConnectionOptions {
-  readonly verbosity: number;
+  readonly verbosity?: Verbosity;
 }
 
 /** A command that needs no connection. */
@@ -37,20 +44,47 @@ export function formatOption(fallback: Format, choices: readonly Format[] = FORM
   return new Option('--format <format>', 'form of the output').choices(choices).default(fallback);
 }
 
-/** Diagnostics up to the asked level, on standard error. */
-export function loggerOf({ verbosity }: ConnectedOptions, io: Io): Logger {
-  const at =
-    (level: number) =>
-    (line: string): void => {
-      if (level <= verbosity) io.err(`${line}\n`);
-    };
-  return { error: at(1), warn: at(2), info: at(3), debug: at(4) };
+/**
+ * Where the log goes: to standard error as far as `--verbosity` asks; without it to the Logfile of
+ * the connection, else what its Verbosity asks to standard error, else warnings alone.
+ */
+export function logOptions(
+  { verbosity }: ConnectedOptions,
+  connection: string,
+  io: Io,
+): Pick<ConnectorOptions, 'logger' | 'verbosity'> {
+  if (verbosity !== undefined) return { logger: loggerTo(io, LEVELS), verbosity };
+  const log = logSettingsOf(connection);
+  if (log?.file !== undefined) return {};
+  return { logger: loggerTo(io, log?.isVerbosityGiven === true ? LEVELS : ['error', 'warn']) };
 }
 
+// Wrong settings are told by whoever uses them.
+function logSettingsOf(connection: string): Settings['log'] | undefined {
+  try {
+    return explainSettings(connection).settings.log;
+  } catch {
+    return undefined;
+  }
+}
+
+function loggerTo(io: Io, levels: readonly Level[]): Logger {
+  const at =
+    (level: Level) =>
+    (line: string): void => {
+      if (levels.includes(level)) io.err(`${line}\n`);
+    };
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+}
+
+type Level = keyof Logger;
+const LEVELS: readonly Level[] = ['error', 'warn', 'info', 'debug'];
+
 function verbosityOption(): Option {
-  const about = 'diagnostics on standard error: 1 errors, 2 warnings, 3 information, 4 and 5 all';
-  return new Option('--verbosity <level>', about).default(2).argParser((text) => {
+  const steps = Object.entries(VERBOSITIES).map(([step, adds]) => `${step} ${adds}`);
+  const about = `log on standard error; each step adds to those before: ${steps.join('; ')}`;
+  return new Option('--verbosity <level>', about).argParser((text) => {
     if (!/^[1-5]$/.test(text)) throw new InvalidArgumentError('Must be 1 to 5.');
-    return Number(text);
+    return Number(text) as Verbosity;
   });
 }

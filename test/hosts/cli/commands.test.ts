@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { formatConnectionString, manifest, renderManifest } from '#src/index.js';
 import { shell, type ShellRun } from '../../support/shell.js';
@@ -201,6 +204,49 @@ describe('pg-entra', function () {
       files: { c: `${use.sandbox.connections.secret}\n` },
     });
     expect(quiet).to.include({ exitCode: 0, err: '' });
+  });
+
+  describe('its log', () => {
+    const run = (changes: Record<string, string> = {}, ...words: string[]) =>
+      shell(['run', 'select', '--sql', 'select 1 as one', ...words], {
+        environment: { PG_ENTRA_CONNECTION: formatConnectionString(use.properties(changes)) },
+      });
+    const events = (text: string): string[] =>
+      [...text.matchAll(/^([a-z]+\.[a-z]+):/gm)].map(([, name]) => name ?? '');
+
+    it('has warnings alone where nothing asks for more', async () => {
+      expect((await run()).err).to.equal('');
+      expect((await run({ RTK: 'x' })).err).to.match(/^settings\.warning: RTK has no effect/);
+    });
+
+    it('has what --verbosity or the Verbosity of the connection asks, on standard error', async () => {
+      for (const { err } of [await run({}, '--verbosity', '1'), await run({ Verbosity: '1' })])
+        expect(events(err)).to.deep.equal(['operation.started', 'operation.completed']);
+      expect(events((await run({ Verbosity: '1' }, '--verbosity', '3')).err)).to.include.members([
+        'http.request',
+        'token.obtained',
+      ]);
+    });
+
+    it('goes to the Logfile of the connection, unless --verbosity wants it here', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'shell-log-'));
+      const Logfile = join(folder, 'flow.log');
+      expect((await run({ Logfile, Verbosity: '2' })).err).to.equal('');
+      const written = readFileSync(Logfile, 'utf8');
+      expect(written).to.match(/ info AUTH \[flow_reader@[^\]]+\] token\.obtained: /);
+      expect(statSync(Logfile).mode & 0o777).to.equal(0o600);
+      expect((await run({ Logfile }, '--verbosity', '1')).err).to.include('Logfile has no effect');
+      expect(readFileSync(Logfile, 'utf8')).to.equal(written);
+      rmSync(folder, { recursive: true });
+    });
+  });
+
+  it('tells that MaxRows has cut a result', async () => {
+    const environment = { PG_ENTRA_CONNECTION: formatConnectionString(use.properties({ MaxRows: '1' })) };
+    const sql = 'select generate_series(1, 2) as n';
+    const { out, err } = await shell(['run', 'select', '--sql', sql, '--format', 'csv'], { environment });
+    expect(out.trim().split('\n')).to.have.length(2);
+    expect(err).to.include('MaxRows');
   });
 
   it('works as a program: output, exit code, and an end of its own', async () => {

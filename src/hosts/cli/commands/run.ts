@@ -2,7 +2,13 @@ import { createConnector, type Result } from '../../../index.js';
 import { readConnection } from '../connection.js';
 import type { Io } from '../io.js';
 import { json, renderRows, type Format } from '../output.js';
-import { addConnectedCommand, formatOption, loggerOf, type ConnectedOptions, type Shell } from '../shell.js';
+import {
+  addConnectedCommand,
+  formatOption,
+  logOptions,
+  type ConnectedOptions,
+  type Shell,
+} from '../shell.js';
 import { UsageError } from '../usage-error.js';
 
 const EXAMPLES = `
@@ -31,13 +37,16 @@ export function addRun(shell: Shell): void {
     .addOption(formatOption('json'))
     .addHelpText('after', EXAMPLES)
     .action(async (operation: string, options: RunOptions) => {
-      io.out(renderResult(await run(operation, options, io), options.format));
+      const result = await run(operation, options, io);
+      io.out(renderResult(result, options.format));
+      if (result.truncated) io.err('Note: there are more rows; MaxRows cuts the result.\n');
     });
 }
 
 async function run(operation: string, options: RunOptions, io: Io): Promise<Result> {
   const input = await readOperationInput(options, io);
-  const connector = createConnector(await readConnection(options, io), { logger: loggerOf(options, io) });
+  const connection = await readConnection(options, io);
+  const connector = createConnector(connection, logOptions(options, connection, io));
   try {
     return await connector.execute(operation, input, { signal: io.signal });
   } finally {

@@ -3,7 +3,13 @@ import { readConnection } from '../connection.js';
 import type { Io } from '../io.js';
 import { json } from '../output.js';
 import { exitCodeOfReport, renderReport } from '../report.js';
-import { addConnectedCommand, formatOption, loggerOf, type ConnectedOptions, type Shell } from '../shell.js';
+import {
+  addConnectedCommand,
+  formatOption,
+  logOptions,
+  type ConnectedOptions,
+  type Shell,
+} from '../shell.js';
 
 /** `test`: every stage of a login, each with time, cause and cure. */
 export function addTest(shell: Shell): void {
@@ -20,8 +26,9 @@ export function addTest(shell: Shell): void {
 
 /** The report on the connection that `options` name. */
 export async function walk(options: ConnectedOptions, io: Io, tokenOnly: boolean): Promise<TestReport> {
-  return testConnection(await readConnection(options, io), {
-    logger: loggerOf(options, io),
+  const connection = await readConnection(options, io);
+  return testConnection(connection, {
+    ...logOptions(options, connection, io),
     tokenOnly,
     signal: io.signal,
   });

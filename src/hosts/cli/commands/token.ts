@@ -3,7 +3,7 @@ import { tokenPassword } from '../../../index.js';
 import { readConnection } from '../connection.js';
 import { json, textTable } from '../output.js';
 import { detailOf, exitCodeOfReport, factText, renderReport } from '../report.js';
-import { addConnectedCommand, loggerOf, type ConnectedOptions, type Shell } from '../shell.js';
+import { addConnectedCommand, logOptions, type ConnectedOptions, type Shell } from '../shell.js';
 import { UsageError } from '../usage-error.js';
 import { walk } from './test.js';
 
@@ -23,7 +23,8 @@ export function addToken(shell: Shell): void {
 }
 
 async function printToken({ io }: Shell, options: TokenOptions): Promise<void> {
-  const password = tokenPassword(await readConnection(options, io), { logger: loggerOf(options, io) });
+  const connection = await readConnection(options, io);
+  const password = tokenPassword(connection, logOptions(options, connection, io));
   io.out(`${await password()}\n`);
 }
 
