@@ -142,6 +142,7 @@ class WiredConnector implements Connector {
     this.#parts = parts;
     this.#options = options;
     const open = async (signal?: AbortSignal): Promise<PgSession> => {
+      if (this.#closed) throw new ConnectorError('CONNECTOR_CLOSED', {});
       // The driver is loaded by the first session, not by whoever lists what the connector can do.
       const { openSession } = await import('./connection/login.js');
       const session = await openSession({ settings, ...parts }, signal);

@@ -207,7 +207,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'The certificate store does not open: the password is wrong, or the store is damaged.',
-    cure: 'Correct OAuthJWTCertPassword.',
+    cure: 'Correct OAuthJWTCertPassword, and OAuthJWTCertKeyPassword where the key has one of its own.',
   },
   CERTIFICATE_PASSWORD_MISSING: {
     type: 'POSTGRESQL:SETTINGS',
@@ -519,6 +519,13 @@ export const ERRORS = {
     retryable: true,
     message: 'The authority {host} did not answer within {timeoutMs} ms.',
     cure: 'Check the network and the proxy, or raise Timeout.',
+  },
+  TOKEN_TIMEOUT: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message:
+      'No token was there within {timeoutMs} ms: another connection or process that requests it has not finished.',
+    cure: 'Try again. If it lasts, look at that connection and at the way to the authority.',
   },
   AUTHORITY_NOT_VERIFIED: {
     type: 'POSTGRESQL:TLS',

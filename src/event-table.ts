@@ -90,6 +90,12 @@ export const EVENTS = {
     level: 'warn',
     text: '{property} cannot be read anew, the credential in use stays: {code} {message}',
   },
+  'credential.unusable': {
+    verbosity: 1,
+    module: 'AUTH',
+    level: 'warn',
+    text: '{property} could not take over: {code} {message}',
+  },
   'credential.fallback': {
     verbosity: 1,
     module: 'AUTH',
@@ -107,6 +113,12 @@ export const EVENTS = {
     module: 'AUTH',
     level: 'warn',
     text: 'the clock of this machine is {seconds} s from that of {host}; assertions are signed for its time',
+  },
+  'clock.differs': {
+    verbosity: 1,
+    module: 'AUTH',
+    level: 'warn',
+    text: 'the clock of this machine is {seconds} s from that of {host}',
   },
   'token.strange': { verbosity: 1, module: 'AUTH', level: 'warn', text: '{text}' },
   'login.failed': { verbosity: 1, module: 'CONN', level: 'info', text: 'login failed: {code} {message}' },

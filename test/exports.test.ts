@@ -6,7 +6,7 @@ describe('the public surface', () => {
     expect(Object.keys(surface).sort()).to.deep.equal([
       'ConnectorError',
       'Secret',
-    'VERBOSITIES',
+      'VERBOSITIES',
       'createConnector',
       'createRoleSql',
       'exitCodeOf',

@@ -31,16 +31,17 @@ export class AuthorityFinder {
   find(
     network: Network,
     limits: SendLimits,
-    retrying: <T>(work: () => Promise<T>) => Promise<T>,
+    retrying: <T>(host: string, work: () => Promise<T>) => Promise<T>,
   ): Promise<Authority> {
     return this.#memory.recall(async () => {
       const startedAtMs = this.#clock.steadyMs();
-      const authority = await retrying(() => this.#ask(network, limits));
+      const { host: asked } = new URL(firstOrigin(this.#identity));
+      const authority = await retrying(asked, () => this.#ask(network, limits));
       const { tenantId, host } = authority;
       const ms = Math.round(this.#clock.steadyMs() - startedAtMs);
       this.#diagnostics.report('discovery.completed', { tenantId, host, ms });
       return authority;
-    });
+    }, limits.budget);
   }
 
   /** What was found, as text that {@link restore} of another process takes. */

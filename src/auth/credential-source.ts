@@ -1,6 +1,6 @@
 import { aborted, deadline, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, isConnectorError, type ErrorCode } from '../errors.js';
+import { asConnectorError, ConnectorError, isConnectorError, type ErrorCode } from '../errors.js';
 import type { PropertyName } from '../settings/properties.js';
 import { readSecretFile } from '../settings/references.js';
 import { Secret } from '../settings/secret.js';
@@ -40,6 +40,7 @@ const CURED_BY_FALLBACK: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CERTIFICATE_NOT_REGISTERED',
   'CERTIFICATE_REJECTED',
   'CERTIFICATE_EXPIRED',
+  'CERTIFICATE_NOT_YET_VALID',
   'CLIENT_REFUSED',
   'ASSERTION_REFUSED',
 ]);
@@ -78,7 +79,7 @@ export class CredentialSource {
     } catch (error) {
       if (!other || !isConnectorError(error) || !CURED_BY_FALLBACK.has(error.code)) throw error;
       const result = await this.#useOne(other, work, limits).catch((second: unknown) => {
-        throw isConnectorError(second) && CURED_BY_FALLBACK.has(second.code) ? error : second;
+        throw this.#isNoCure(other, second) ? error : second;
       });
       this.#candidates = [other, candidate];
       this.#warnOfFallback(candidate, other, error.code);
@@ -86,17 +87,50 @@ export class CredentialSource {
     }
   }
 
-  /** Reads and checks the credential that is tried first. */
+  /**
+   * Reads and checks the credentials: the facts of the first that can be used, and what is wrong with
+   * the other, so that a bad fallback is found on the day it is set.
+   *
+   * @throws ConnectorError of the first where none can be used
+   */
   async check(limits: CredentialLimits): Promise<Facts> {
-    const [candidate] = this.#candidates;
-    return candidate ? factsOf(await this.#read(candidate, limits)) : {};
+    const read = await this.#readAll(limits);
+    const usable = read.find(({ credential }) => credential !== undefined);
+    if (!usable) throw read[0]?.error ?? new ConnectorError('CLIENT_CREDENTIAL_MISSING', {});
+    const problems = read.flatMap(({ property, error }) =>
+      error ? [[`problemOf${property}`, `${error.code}: ${error.message}`] as const] : [],
+    );
+    return { ...factsOf(usable.credential), ...Object.fromEntries(problems) };
   }
 
-  /** The first of two overlapping credentials, whichever is in use. */
-  first(limits: CredentialLimits): Promise<Credential> {
-    const candidate = this.#candidates.find(({ role }) => role === 'first');
-    if (!candidate) throw new ConnectorError('CLIENT_CREDENTIAL_MISSING', {});
-    return this.#read(candidate, limits);
+  /** The first of two overlapping credentials that can be used, whichever was used last. */
+  async first(limits: CredentialLimits): Promise<Credential> {
+    const read = await this.#readAll(limits);
+    const usable = read.find(({ credential }) => credential !== undefined)?.credential;
+    if (!usable) throw read[0]?.error ?? new ConnectorError('CLIENT_CREDENTIAL_MISSING', {});
+    return usable;
+  }
+
+  /** What becomes of each credential, the first one first. */
+  async #readAll(
+    limits: CredentialLimits,
+  ): Promise<{ property: PropertyName; credential?: Credential; error?: ConnectorError }[]> {
+    const inOrder = this.#candidates.toSorted((a, b) =>
+      a.role === b.role ? 0 : a.role === 'first' ? -1 : 1,
+    );
+    const read = [];
+    for (const candidate of inOrder) {
+      const { property } = candidate;
+      try {
+        read.push({ property, credential: await this.#read(candidate, limits) });
+      } catch (cause) {
+        const error = asConnectorError(cause, limits.signal);
+        const { code, message } = error;
+        this.#diagnostics.report('credential.unusable', { property, code, message });
+        read.push({ property, error });
+      }
+    }
+    return read;
   }
 
   health(): CredentialHealth | undefined {
@@ -110,6 +144,15 @@ export class CredentialSource {
         daysLeft: Math.floor((expiresAtMs - this.#clock.wallMs()) / DAY_MS),
       }),
     };
+  }
+
+  // What the first credential met is then the truth; the second is a matter of its own.
+  #isNoCure({ property }: Candidate, error: unknown): boolean {
+    if (!isConnectorError(error)) return false;
+    const { code, message, type } = error;
+    if (type !== 'POSTGRESQL:SETTINGS' && !CURED_BY_FALLBACK.has(code)) return false;
+    this.#diagnostics.report('credential.unusable', { property, code, message });
+    return true;
   }
 
   async #useOne<T>(
@@ -223,19 +266,23 @@ function certificateCandidate(
     good: undefined,
     expiresAtMs: (credential) =>
       credential.kind === 'certificate' ? Date.parse(credential.signer.entry.certificate.validTo) : undefined,
-    read: async (signal) => ({ kind: 'certificate', signer: await readSigner(settings, clock, signal) }),
+    read: async (signal) => ({
+      kind: 'certificate',
+      signer: await readSigner(settings, property, clock, signal),
+    }),
   };
 }
 
 async function readSigner(
   settings: CertificateCredential,
+  property: PropertyName,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<AssertionSigner> {
   const { store, type, password, keyPassword, subject, algorithm, sendChain } = settings;
   const { loadKeyStore } = await import('./key-store/index.js');
   const now = (): number => clock.wallMs();
-  const options = { type: type as never, password, keyPassword, subject, now, signal };
+  const options = { type: type as never, password, keyPassword, subject, now, signal, property };
   return { entry: await loadKeyStore(store.reveal(), options), algorithm, sendChain };
 }
 
@@ -260,8 +307,8 @@ async function readInTime(
   }
 }
 
-function factsOf(credential: Credential): Facts {
-  if (credential.kind !== 'certificate') return {};
+function factsOf(credential: Credential | undefined): Facts {
+  if (credential?.kind !== 'certificate') return {};
   const { certificate, thumbprintSha1, thumbprintSha256, chain } = credential.signer.entry;
   return {
     subject: certificate.subject.replaceAll('\n', ', '),

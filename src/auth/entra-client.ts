@@ -15,6 +15,7 @@ import { keyMaterialOf } from './key-material.js';
 import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
 import type { AuthorityAnswer, Network } from './network.js';
 import { withRetries } from './retry.js';
+import { parseObject } from './token-answer.js';
 import { clockOffsetMs } from './token-answer.js';
 import type { TokenClient } from './token-client.js';
 
@@ -43,6 +44,8 @@ interface Attempt {
   readonly signal: AbortSignal | undefined;
 }
 
+const STRANGE_SECONDS = 300;
+
 class EntraClient implements TokenClient {
   readonly #identity: EntraIdentity;
   readonly #context: TokenClientContext;
@@ -51,6 +54,7 @@ class EntraClient implements TokenClient {
   readonly checkCredential: TokenClient['checkCredential'];
   /** Milliseconds by which the authority's clock is ahead of ours, since it refused our time. */
   #offsetMs = 0;
+  #clockToldUntilMs = -Infinity;
 
   constructor(identity: EntraIdentity, context: TokenClientContext) {
     this.#identity = identity;
@@ -93,12 +97,13 @@ class EntraClient implements TokenClient {
   }
 
   #find(attempt: Attempt): Promise<Authority> {
-    return this.#finder.find(this.#context.network, attempt, (work) => this.#retrying(attempt, work));
+    return this.#finder.find(this.#context.network, attempt, (host, work) =>
+      this.#retrying(attempt, host, work),
+    );
   }
 
-  #retrying<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
+  #retrying<T>(attempt: Attempt, host: string, work: () => Promise<T>): Promise<T> {
     const { clock, diagnostics } = this.#context;
-    const host = new URL(this.#identity.authority ?? `https://${CLOUDS.GLOBAL.host}`).host;
     const onRetry = ({ code }: Failure, delayMs: number): void => {
       diagnostics.report('authority.retry', { host, code, delayMs });
     };
@@ -113,7 +118,7 @@ class EntraClient implements TokenClient {
   ): Promise<AccessToken> {
     let answer: AuthorityAnswer | undefined;
     const exchange = (): Promise<AccessToken> =>
-      this.#retrying(attempt, () =>
+      this.#retrying(attempt, authority.host, () =>
         this.#exchange(attempt, authority, credential, (received) => {
           answer = received;
         }),
@@ -152,15 +157,17 @@ class EntraClient implements TokenClient {
     const { clientId, region } = this.#identity;
     const msal = await import('@azure/msal-node');
     const correlationId = randomUUID();
+    const tokenEndpoint = endpointIn(authority, region);
     const scope = this.#scope(authority);
     const facts = this.#facts(scope, credential, correlationId);
     let received: AccessToken | undefined;
     const carrier = carrierOf(msal, async (url, request) => {
-      requireEndpoint(url, authority, region);
+      requireEndpoint(url, tokenEndpoint);
       const headers = { ...request.headers, 'client-request-id': correlationId };
       const post = placed({ headers, body: request.body }, credential, clientId);
       const answer = await network.send({ method: 'POST', url, ...post }, attempt);
       seen(answer);
+      this.#tellOfClock(answer);
       const judged = judgeTokenAnswer(answer, facts, clock.wallMs());
       received = receiveToken(judged, this.#purpose(scope, authority), clock);
       return judged;
@@ -169,7 +176,7 @@ class EntraClient implements TokenClient {
       auth: {
         clientId,
         authority: `${authority.origin}/${authority.tenantId}`,
-        authorityMetadata: authority.document,
+        authorityMetadata: documentWith(authority, tokenEndpoint),
         knownAuthorities: [authority.host],
         ...this.#proof(credential, authority),
       },
@@ -178,7 +185,7 @@ class EntraClient implements TokenClient {
     diagnostics.report('token.requested', { host: authority.host, credential: credential.kind });
     try {
       // Without this region the environment variable MSAL_FORCE_REGION would send requests elsewhere.
-      const azureRegion = region ?? 'DisableMsalForceRegion';
+      const azureRegion = 'DisableMsalForceRegion';
       const request = { scopes: [scope], skipCache: true, azureRegion, correlationId };
       await application.acquireTokenByClientCredential(request);
     } catch (error) {
@@ -186,6 +193,16 @@ class EntraClient implements TokenClient {
     }
     if (!received) throw new ConnectorError('INTERNAL', { problem: 'MSAL answered without a request' });
     return received;
+  }
+
+  // A wrong clock spoils the dates of everything else, also where no assertion depends on it.
+  #tellOfClock({ host, date = '' }: AuthorityAnswer): void {
+    const { clock, diagnostics } = this.#context;
+    const seconds = Math.round((Date.parse(date) - clock.wallMs()) / 1_000);
+    const nowMs = clock.steadyMs();
+    if (!(Math.abs(seconds) > STRANGE_SECONDS) || nowMs < this.#clockToldUntilMs) return;
+    this.#clockToldUntilMs = nowMs + 86_400_000;
+    diagnostics.report('clock.differs', { host, seconds });
   }
 
   #scope(authority: Authority): string {
@@ -227,19 +244,25 @@ class EntraClient implements TokenClient {
   }
 }
 
-function requireEndpoint(url: string, authority: Authority, region: string | undefined): void {
+function requireEndpoint(url: string, tokenEndpoint: string): void {
   const { origin, pathname } = new URL(url);
-  const expected = new URL(authority.tokenEndpoint);
-  const isPinned = origin === expected.origin || origin === regionalOrigin(authority, region);
-  if (isPinned && pathname.replace(/\/$/, '') === expected.pathname.replace(/\/$/, '')) return;
+  if (`${origin}${pathname}`.replace(/\/$/, '') === tokenEndpoint.replace(/\/$/, '')) return;
   throw new ConnectorError('DISCOVERY_NOT_TRUSTED', {
     problem: 'the token request would go to another endpoint',
   });
 }
 
-function regionalOrigin({ host }: Authority, region: string | undefined): string | undefined {
-  if (region === undefined) return undefined;
-  return `https://${region}.${host === CLOUDS.GLOBAL.host ? 'login.microsoft.com' : host}`;
+/** The token endpoint of `authority`, or that of one region of its cloud; an assertion is for the former. */
+function endpointIn({ tokenEndpoint, host }: Authority, region: string | undefined): string {
+  if (region === undefined) return tokenEndpoint;
+  const endpoint = new URL(tokenEndpoint);
+  endpoint.host = `${region}.${host === CLOUDS.GLOBAL.host ? 'login.microsoft.com' : host}`;
+  return endpoint.href;
+}
+
+// MSAL knows no regions of an authority whose document it is given: the region goes into the document.
+function documentWith({ document }: Authority, tokenEndpoint: string): string {
+  return JSON.stringify({ ...parseObject(document), token_endpoint: tokenEndpoint });
 }
 
 interface TokenPost {

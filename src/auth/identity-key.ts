@@ -19,12 +19,13 @@ function fingerprinted(value: unknown): unknown {
 }
 
 /**
- * Whose token a file may hold, equal in every process: authority, tenant, client, scope and kind of
- * credential, without the credential itself.
+ * Whose token a file may hold, equal in every process: authority, tenant, client, scope, kind of
+ * credential and subject of a grant, without the credential itself.
  */
 export function storeFingerprint(identity: Identity): string {
   const credential = 'credential' in identity ? (identity.credential?.kind ?? 'none') : 'none';
   const bare = Object.entries(identity).filter(([name]) => name !== 'credential' && name !== 'grant');
-  const text = JSON.stringify([...bare.sort(([a], [b]) => (a < b ? -1 : 1)), ['credential', credential]]);
+  const subject = 'grant' in identity ? (identity.grant?.subject ?? '') : '';
+  const text = JSON.stringify([...bare.sort(([a], [b]) => (a < b ? -1 : 1)), credential, subject]);
   return createHash('sha256').update(text).digest('base64url');
 }

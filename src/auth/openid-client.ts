@@ -119,7 +119,7 @@ class OpenIdClient implements TokenClient {
     const { issuer, tokenEndpoint = '', assertionAudience } = this.#identity;
     if (!this.#finder || issuer === undefined)
       return { tokenEndpoint, assertionAudience: assertionAudience ?? issuer ?? tokenEndpoint };
-    const found = await this.#finder.find(this.#send(attempt), (work) =>
+    const found = await this.#finder.find(this.#send(attempt), attempt.budget, (work) =>
       this.#retrying(attempt, issuer, work),
     );
     return { tokenEndpoint: found.tokenEndpoint, assertionAudience: assertionAudience ?? found.issuer };

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Budget, Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError } from '../errors.js';
 import { requiredUrl } from './discovery.js';
@@ -36,7 +36,7 @@ export class ProviderFinder {
    *
    * @throws what {@link judgeMetadata} and `send` throw
    */
-  find(send: Send, retrying: <T>(work: () => Promise<T>) => Promise<T>): Promise<Provider> {
+  find(send: Send, budget: Budget, retrying: <T>(work: () => Promise<T>) => Promise<T>): Promise<Provider> {
     return this.#memory.recall(async () => {
       const startedAtMs = this.#clock.steadyMs();
       const provider = await retrying(() => this.#ask(send));
@@ -44,7 +44,7 @@ export class ProviderFinder {
       const ms = Math.round(this.#clock.steadyMs() - startedAtMs);
       this.#diagnostics.report('provider.found', { issuer, host: new URL(tokenEndpoint).host, ms });
       return provider;
-    });
+    }, budget);
   }
 
   /** What was found, as text that {@link restore} of another process takes. */

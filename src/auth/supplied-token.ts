@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { ConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
 import type { SuppliedToken } from '../settings/settings.js';
+import { foreignResource } from './cloud.js';
 import { isBearerToken, readClaims, tokenOf } from './access-token.js';
 import type { ReadSuppliedToken, TokenHealth, TokenSource } from './token-source.js';
 
@@ -27,17 +28,29 @@ export function readSuppliedToken(supplied: SuppliedToken, clock: Clock): ReadSu
   const claimedEndMs = claims?.expiresAt === undefined ? Infinity : claims.expiresAt * 1_000;
   const leftMs = Math.min(statedEndMs, claimedEndMs) - clock.wallMs();
   const isAgeKnown = Number.isFinite(leftMs);
+  const foreign = claims?.audience
+    ?.split(' ')
+    .map((name) => foreignResource(name.toLowerCase()))
+    .find(Boolean);
+  const problem = `its audience is ${claims?.audience ?? ''} (${foreign ?? ''})`;
   return {
+    refusal: foreign === undefined ? undefined : new ConnectorError('TOKEN_NOT_FOR_DATABASE', { problem }),
     token: tokenOf(new Secret(text), claims, isAgeKnown ? leftMs : UNKNOWN_LIFE_MS, clock),
     isAgeKnown,
   };
 }
 
 /** A source of the one token that the user supplied: nothing renews it, and a refusal is final. */
-export function createSuppliedSource({ token, isAgeKnown }: ReadSuppliedToken, clock: Clock): TokenSource {
+export function createSuppliedSource(
+  { token, isAgeKnown, refusal }: ReadSuppliedToken,
+  clock: Clock,
+): TokenSource {
+  let isClosed = false;
   const leftMs = (): number => token.expiresAtWallMs - clock.wallMs();
   return {
     get() {
+      if (isClosed) return Promise.reject(new ConnectorError('CONNECTOR_CLOSED', {}));
+      if (refusal) return Promise.reject(refusal);
       if (leftMs() > 0) return token;
       const expiredAt = new Date(token.expiresAtWallMs).toISOString();
       return Promise.reject(new ConnectorError('TOKEN_EXPIRED', { expiredAt }));
@@ -48,6 +61,8 @@ export function createSuppliedSource({ token, isAgeKnown }: ReadSuppliedToken, c
       const expiresInSeconds = Math.max(0, Math.floor(leftMs() / 1_000));
       return { state, ...(isAgeKnown && { expiresInSeconds }), obtained: 0, failed: 0 };
     },
-    close: () => undefined,
+    close() {
+      isClosed = true;
+    },
   };
 }

@@ -18,6 +18,8 @@ export function spacingMs(lifetimeMs: number): number {
 // After a failure callers get that failure for a while, so that a storm of them makes one request.
 export const SHORTEST_PAUSE_MS = 1_000;
 export const LONGEST_PAUSE_MS = 60_000;
+/** Between renewals that fail for a reason that does not pass by itself. */
+export const PERMANENT_PAUSE_MS = 600_000;
 
 /** Pause after failure number `attempts` (from 1) in a row: full jitter below 2 s, 4 s, 8 s … 60 s, at least 1 s. */
 export function pauseMs(attempts: number, random: number): number {

@@ -7,6 +7,7 @@ import type { CredentialHealth } from './token-client.js';
 import {
   LONGEST_PAUSE_MS,
   pauseMs,
+  PERMANENT_PAUSE_MS,
   renewalAgeMs,
   SHORTEST_PAUSE_MS,
   spacingMs,
@@ -59,6 +60,13 @@ export interface TokenSource {
 export interface ReadSuppliedToken {
   readonly token: AccessToken;
   readonly isAgeKnown: boolean;
+  /** Why no database may see it. */
+  readonly refusal?: ConnectorError | undefined;
+}
+
+// A token of unknown age is renewed at once (CData's documentation of REFRESH), a foreign one is not used at all.
+function isFit({ isAgeKnown, refusal }: ReadSuppliedToken): boolean {
+  return isAgeKnown && refusal === undefined;
 }
 
 export interface TokenSourceOptions {
@@ -111,12 +119,13 @@ class SharedTokenSource implements TokenSource {
   #current: AccessToken | undefined;
   #renewAtMs = 0;
   #renewAtWallMs = 0;
+  #cancelPlan = (): void => undefined;
 
   constructor(options: TokenSourceOptions) {
     this.#options = options;
     setMaxListeners(0, this.#closing.signal);
     const { supplied } = options;
-    if (supplied?.isAgeKnown) this.#schedule(supplied.token);
+    if (supplied && isFit(supplied)) this.#schedule(supplied.token);
   }
 
   get(signal?: AbortSignal): AccessToken | Promise<AccessToken> {
@@ -130,10 +139,12 @@ class SharedTokenSource implements TokenSource {
   reject(token: AccessToken): boolean {
     const { clock, diagnostics } = this.#options;
     const nowMs = clock.steadyMs();
-    if (this.#known() !== token || token === this.#refused) return true;
+    const isThis = (other: AccessToken | undefined): boolean =>
+      other?.value.reveal() === token.value.reveal();
+    if (isThis(this.#current)) this.#current = undefined;
+    if (!isThis(this.#known()) || isThis(this.#refused)) return true;
     if (nowMs - this.#replacedAtMs < spacingMs(token.lifetimeMs)) return false;
     this.#refused = token;
-    this.#current = undefined;
     this.#replacedAtMs = nowMs;
     diagnostics.report('token.rejected', {});
     return true;
@@ -155,6 +166,7 @@ class SharedTokenSource implements TokenSource {
   }
 
   close(): void {
+    this.#cancelPlan();
     this.#current = undefined;
     this.#closing.abort(new ConnectorError('CONNECTOR_CLOSED', {}));
   }
@@ -164,8 +176,8 @@ class SharedTokenSource implements TokenSource {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     const nowMs = this.#options.clock.steadyMs();
     const token = this.#known();
-    if (token === undefined || token === this.#refused || !this.#isUsable(token, nowMs))
-      return this.#await(signal);
+    const isRefused = token?.value.reveal() === this.#refused?.value.reveal();
+    if (token === undefined || isRefused || !this.#isUsable(token, nowMs)) return this.#await(signal);
     if (token !== this.#current) this.#schedule(token);
     if (this.#isDue(nowMs)) this.#renewAhead(token, nowMs);
     return token;
@@ -173,10 +185,11 @@ class SharedTokenSource implements TokenSource {
 
   #known(): AccessToken | undefined {
     const { store, key, supplied } = this.#options;
-    return store.get(key) ?? (supplied?.isAgeKnown ? supplied.token : undefined);
+    return store.get(key) ?? (supplied && isFit(supplied) ? supplied.token : undefined);
   }
 
   #schedule(token: AccessToken): void {
+    if (this.#closing.signal.aborted) return;
     const { clock, diagnostics } = this.#options;
     const ageMs = renewalAgeMs(token.lifetimeMs, clock.random());
     this.#current = token;
@@ -184,6 +197,23 @@ class SharedTokenSource implements TokenSource {
     this.#renewAtWallMs = token.expiresAtWallMs - token.lifetimeMs + ageMs;
     const delayMs = Math.max(0, Math.round(this.#renewAtMs - clock.steadyMs()));
     diagnostics.report('token.planned', { delayMs });
+    this.#plan(delayMs);
+  }
+
+  // Also where nobody asks: a flow that runs rarely finds a good token, even in an outage of the authority.
+  #plan(delayMs: number): void {
+    this.#cancelPlan();
+    this.#cancelPlan = this.#options.clock.after(delayMs, () => this.#renewByPlan(), { background: true });
+  }
+
+  #renewByPlan(): void {
+    const token = this.#known();
+    const nowMs = this.#options.clock.steadyMs();
+    const isGone = token === undefined || !this.#isUsable(token, nowMs);
+    if (this.#closing.signal.aborted || isGone) return;
+    this.#renewAhead(token, nowMs);
+    const pausedMs = (this.#failure?.renewAtMs ?? 0) - nowMs;
+    if (!this.#running) this.#plan(Math.max(SHORTEST_PAUSE_MS, spacingMs(token.lifetimeMs), pausedMs));
   }
 
   #isDue(nowMs: number): boolean {
@@ -259,8 +289,7 @@ class SharedTokenSource implements TokenSource {
   }
 
   #start(isAhead: boolean): RunningRequest {
-    const nowMs = this.#options.clock.steadyMs();
-    this.#requestedAtMs = nowMs;
+    this.#requestedAtMs = this.#options.clock.steadyMs();
     const abort = new AbortController();
     const close = (): void => {
       abort.abort(this.#closing.signal.reason);
@@ -268,7 +297,7 @@ class SharedTokenSource implements TokenSource {
     this.#closing.signal.addEventListener('abort', close, { once: true });
     const token = this.#obtain(abort.signal)
       .then(
-        (obtained) => this.#succeeded(obtained, nowMs),
+        (obtained) => this.#succeeded(obtained),
         (error: unknown) => this.#failedWith(error, abort.signal),
       )
       .finally(() => {
@@ -283,14 +312,20 @@ class SharedTokenSource implements TokenSource {
   }
 
   #obtain(signal: AbortSignal): Promise<AccessToken> {
-    const { store, key, request, clock } = this.#options;
+    const { store, key, request, clock, diagnostics } = this.#options;
     // A store that others share may give what we know as another object: values are compared.
     const spent = [this.#known(), this.#refused].map((token) => token?.value.reveal());
     const accepts = (token: AccessToken): boolean =>
       !spent.includes(token.value.reveal()) && this.#isUsable(token, clock.steadyMs());
     const obtained = async (note: string | undefined): Promise<StoredToken> => {
+      const startedAtMs = clock.steadyMs();
       const stored = await request(signal, note);
       this.#requireGain(stored.token);
+      this.#obtained += 1;
+      diagnostics.report('token.obtained', {
+        lifetimeSeconds: Math.round(stored.token.lifetimeMs / 1_000),
+        ms: Math.round(clock.steadyMs() - startedAtMs),
+      });
       return stored;
     };
     return store.obtain(key, { accepts, request: obtained, signal });
@@ -307,15 +342,9 @@ class SharedTokenSource implements TokenSource {
     });
   }
 
-  #succeeded(token: AccessToken, startedAtMs: number): AccessToken {
-    const { clock, diagnostics } = this.#options;
+  #succeeded(token: AccessToken): AccessToken {
     this.#failure = undefined;
-    this.#obtained += 1;
     this.#schedule(token);
-    diagnostics.report('token.obtained', {
-      lifetimeSeconds: Math.round(token.lifetimeMs / 1_000),
-      ms: Math.round(clock.steadyMs() - startedAtMs),
-    });
     return token;
   }
 
@@ -335,6 +364,9 @@ class SharedTokenSource implements TokenSource {
       renewAtMs: nowMs + Math.max(SHORTEST_PAUSE_MS, pause),
     };
     diagnostics.report('token.failed', { code: error.code, message: error.message });
+    // What somebody has to mend first is asked for rarely.
+    const replanMs = error.retryable ? this.#failure.renewAtMs - nowMs : PERMANENT_PAUSE_MS;
+    if (!this.#closing.signal.aborted) this.#plan(replanMs);
     throw error;
   }
 }

@@ -23,16 +23,19 @@ export class Guard extends EventEmitter {
   readonly #socket: Socket;
   readonly #endpoint: Endpoint;
   readonly #login: LoginDialogue;
+  readonly #onAccepted: () => void;
   /** What channel binding needs of an encrypted stream. */
   declare readonly getPeerCertificate?: TLSSocket['getPeerCertificate'];
   #pending: Buffer = Buffer.alloc(0);
   #isOpen = false;
 
-  constructor(socket: Socket, endpoint: Endpoint, proof: LoginProof) {
+  /** `onAccepted` is told once the server has let us in, before the driver hears of it. */
+  constructor(socket: Socket, endpoint: Endpoint, proof: LoginProof, onAccepted: () => void) {
     super();
     this.#socket = socket;
     this.#endpoint = endpoint;
     this.#login = new LoginDialogue(proof);
+    this.#onAccepted = onAccepted;
     if (socket instanceof TLSSocket) this.getPeerCertificate = socket.getPeerCertificate.bind(socket);
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
@@ -144,6 +147,7 @@ export class Guard extends EventEmitter {
   #admitAuthentication(message: Buffer): void {
     const refusal = this.#login.admit(message.subarray(HEADER_BYTES));
     if (refusal !== undefined) throw typeof refusal === 'string' ? this.#violation(refusal) : refusal;
+    if (this.#login.isAccepted) this.#onAccepted();
   }
 
   #violation(problem: string): ConnectorError {

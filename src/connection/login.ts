@@ -1,8 +1,9 @@
 import pg from 'pg';
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
-import { startBudget, type Clock } from '../clock.js';
+import { deadline, startBudget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
@@ -60,12 +61,30 @@ async function logInByToken(
   options: LoginOptions,
   signal?: AbortSignal,
 ): Promise<PgSession> {
-  const token = await tokens.get(signal);
+  const token = await tokenInTime(tokens, options, signal);
   return logInWith(token, options, signal).catch(async (error: unknown) => {
     const fresh = token.obtainedAtMs >= startedAt;
     if (!isLoginRefusal(error) || fresh || !tokens.reject(token)) throw error;
-    return logInWith(await tokens.get(signal), options, signal);
+    return logInWith(await tokenInTime(tokens, options, signal), options, signal);
   });
+}
+
+/** A request of our own ends by its own limit, and says more; this much later we stop waiting for others. */
+const OTHERS_GRACE_MS = 200;
+
+// The token may be on its way for another connection or process, whose limits are its own.
+async function tokenInTime(
+  tokens: TokenSource,
+  { clock, settings: { timeoutMs } }: LoginOptions,
+  signal?: AbortSignal,
+): Promise<AccessToken> {
+  const limitMs = timeoutMs === 0 ? 0 : timeoutMs + OTHERS_GRACE_MS;
+  const limit = deadline(clock, limitMs, () => new ConnectorError('TOKEN_TIMEOUT', { timeoutMs }), signal);
+  try {
+    return await tokens.get(limit.signal);
+  } finally {
+    limit.dispose();
+  }
 }
 
 async function logInWith(
@@ -145,7 +164,9 @@ function secretOf(token: AccessToken | undefined, { identity }: Settings): Secre
 // Every field that the driver would otherwise take from a PG* variable is set.
 function newClient(socket: Socket, token: AccessToken | undefined, settings: Settings): pg.Client {
   const { server } = settings;
-  const stream = new Guard(socket, server, proofOf(socket, settings));
+  const stream = new Guard(socket, server, proofOf(socket, settings), () => {
+    endAuthentication(client, socket, server);
+  });
   const secret = secretOf(token, settings);
   const client = new pg.Client({
     host: server.host,
@@ -166,9 +187,34 @@ function newClient(socket: Socket, token: AccessToken | undefined, settings: Set
   return client;
 }
 
-// The driver keeps the password of a login for the life of the client; nothing needs it any more.
+const AUTHENTICATION_EVENTS = [
+  'authenticationCleartextPassword',
+  'authenticationMD5Password',
+  'authenticationSASL',
+  'authenticationSASLContinue',
+  'authenticationSASLFinal',
+];
+
+// A driver that is logged in would still answer a request for its password, at any time, and without
+// one of its own with that of ~/.pgpass: once the login is accepted nobody is there to ask.
+function endAuthentication(client: pg.Client, socket: Socket, { host, port }: ServerSettings): void {
+  const { connection } = client as unknown as { connection: EventEmitter };
+  for (const event of AUTHENTICATION_EVENTS) {
+    connection.removeAllListeners(event);
+    connection.on(event, () => {
+      const problem = 'a request for a password after the login';
+      socket.destroy(new ConnectorError('PROTOCOL_VIOLATION', { host, port, problem }));
+    });
+  }
+}
+
+// The driver keeps the password of a login for the life of the client; nothing needs it any more. It
+// would look for an absent one elsewhere.
 function forgetPassword(client: pg.Client): void {
-  for (const holder of [client, parametersOf(client)]) Object.assign(holder, { password: null });
+  const spent = (): never => {
+    throw new Error('the login is over');
+  };
+  for (const holder of [client, parametersOf(client)]) Object.assign(holder, { password: spent });
 }
 
 function parametersOf(client: pg.Client): object {

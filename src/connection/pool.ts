@@ -62,7 +62,8 @@ export class Pool<T extends Poolable> {
   readonly #inUse = new Set<T>();
   readonly #waiters = new Set<Waiter<T>>();
   readonly #closing = new AbortController();
-  #opening = 0;
+  /** What is opening, each with what ends it. */
+  readonly #openings = new Set<AbortController>();
   #closed: Promise<void> | undefined;
   #allReturned: (() => void) | undefined;
 
@@ -75,7 +76,7 @@ export class Pool<T extends Poolable> {
     return {
       idle: this.#idle.length,
       inUse: this.#inUse.size,
-      opening: this.#opening,
+      opening: this.#openings.size,
       waiting: this.#waiters.size,
     };
   }
@@ -158,6 +159,7 @@ export class Pool<T extends Poolable> {
     return new Promise<T>((resolve, reject) => {
       const leave = (): void => {
         waiter.fail(signal?.reason as Error);
+        this.#abandonSurplus();
       };
       const settle = (act: () => void): void => {
         this.#waiters.delete(waiter);
@@ -181,7 +183,7 @@ export class Pool<T extends Poolable> {
       };
       const { waitMs, clock } = this.#options;
       const expire = (): void => {
-        if (this.#inUse.size === 0 && this.#opening > 0) waiter.isOverdue = true;
+        if (this.#inUse.size === 0 && this.#openings.size > 0) waiter.isOverdue = true;
         else waiter.fail(this.#exhausted());
       };
       const stopTimer = waitMs > 0 ? clock.after(waitMs, expire) : (): void => undefined;
@@ -192,22 +194,30 @@ export class Pool<T extends Poolable> {
   }
 
   #openForWaiters(): void {
-    const room = (): boolean => this.#idle.length + this.#inUse.size + this.#opening < this.#options.maxSize;
-    while (this.#opening < this.#waiters.size && room() && !this.#closing.signal.aborted)
+    const room = (): boolean =>
+      this.#idle.length + this.#inUse.size + this.#openings.size < this.#options.maxSize;
+    while (this.#openings.size < this.#waiters.size && room() && !this.#closing.signal.aborted)
       void this.#openOne();
   }
 
   async #openOne(): Promise<void> {
-    this.#opening += 1;
+    const opening = new AbortController();
+    const close = (): void => {
+      opening.abort(this.#closing.signal.reason);
+    };
+    this.#closing.signal.addEventListener('abort', close, { once: true });
+    this.#openings.add(opening);
     let resource: T;
     try {
-      resource = await this.#options.open(this.#closing.signal);
+      resource = await this.#options.open(opening.signal);
     } catch (error) {
-      this.#opening -= 1;
-      this.#openingFailed(error);
+      const isAbandoned = !this.#openings.delete(opening);
+      if (!isAbandoned) this.#openingFailed(error);
       return;
+    } finally {
+      this.#openings.delete(opening);
+      this.#closing.signal.removeEventListener('abort', close);
     }
-    this.#opening -= 1;
     resource.whenBroken(() => {
       this.#discardIdle(resource);
     });
@@ -222,9 +232,18 @@ export class Pool<T extends Poolable> {
    * their name.
    */
   #openingFailed(error: unknown): void {
-    const mayBeServed = this.#inUse.size + this.#opening > 0 && isConnectorError(error) && error.retryable;
+    const mayBeServed =
+      this.#inUse.size + this.#openings.size > 0 && isConnectorError(error) && error.retryable;
     if (mayBeServed) this.#failOverdue(() => error);
     else for (const waiter of [...this.#waiters]) waiter.fail(error as Error);
+  }
+
+  // What opens for callers who have all left keeps the token request and the server busy for nobody.
+  #abandonSurplus(): void {
+    for (const opening of [...this.#openings].slice(this.#waiters.size)) {
+      this.#openings.delete(opening);
+      opening.abort(new ConnectorError('CANCELLED', {}));
+    }
   }
 
   #failOverdue(error: () => Error): void {

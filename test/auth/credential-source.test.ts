@@ -95,6 +95,15 @@ describe('credentials that overlap, expire and are replaced', function () {
     await client.close();
   });
 
+  it('T-35 tells of a fallback that could not take over on the day it is set', async () => {
+    const client = clientWith({ OAuthJWTCertFallback: '/nowhere/app.pem' }, 'certificatePem');
+    const facts = await client.entra.checkCredential?.();
+    expect(facts).to.have.property('thumbprintSha256');
+    expect(facts?.['problemOfOAuthJWTCertFallback']).to.match(/^PROPERTY_FILE_UNREADABLE: /);
+    expect(client.warnings('credential.unusable')).to.have.length(1);
+    await client.close();
+  });
+
   it('K-26 uses a replaced certificate file from the next token on', async () => {
     const file = join(folder, 'app.pem');
     copyFileSync(use.sandbox.certificates.unregisteredPem, file);

@@ -6,7 +6,7 @@ import type { TokenStore } from '#src/auth/token-store/index.js';
 import { ConnectorError } from '#src/errors.js';
 import { Secret } from '#src/settings/secret.js';
 import { failure } from '../support/failure.js';
-import { FakeClock, settle } from '../support/fake-clock.js';
+import { FakeClock, IdleClock, settle } from '../support/fake-clock.js';
 import { silent } from '../support/log.js';
 import { openStore } from './token-store/stores.js';
 
@@ -14,7 +14,7 @@ const HOUR = 3_600_000;
 
 /** A token source over a scripted authority whose every answer the test decides. */
 class Bench {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   requests = 0;
   lifetimeMs = HOUR;
   /** Decides the next answers; undefined answers at once with a token. */
@@ -24,7 +24,13 @@ class Bench {
   /** Requests whose signal was aborted. */
   abandoned = 0;
 
-  constructor(store = openStore('memory://'), supplied?: (clock: FakeClock) => ReadSuppliedToken) {
+  constructor(
+    store = openStore('memory://'),
+    supplied?: (clock: FakeClock) => ReadSuppliedToken,
+    /** Renewals happen only when somebody asks, so that a test sees who caused them. */
+    clock: FakeClock = new IdleClock(),
+  ) {
+    this.clock = clock;
     this.source = createTokenSource({
       supplied: supplied?.(this.clock),
       key: 'identity',
@@ -240,6 +246,36 @@ describe('token source', () => {
     await settle();
     bench.clock.advance(10_000);
     await failure(bench.value(), 'POSTGRESQL:AUTHENTICATION', 'AUTHORITY_UNAVAILABLE');
+  });
+
+  describe('by itself', () => {
+    it('C-06 renews ahead where nobody asks, again and again, and stops when it is closed', async () => {
+      const bench = new Bench(undefined, undefined, new FakeClock());
+      await bench.value();
+      for (let hour = 0; hour < 24; hour += 1) {
+        bench.clock.advance(HOUR / 2);
+        await settle();
+        bench.clock.advance(HOUR / 2);
+        await settle();
+        expect(bench.source.health().state).to.equal('valid');
+      }
+      expect(bench.requests).to.be.within(25, 50);
+      bench.source.close();
+      expect(bench.clock.pendingTimers).to.equal(0);
+    });
+
+    it('C-07 T-34 tries again by itself after a failure, rarely where somebody has to mend something, and not after the end', async () => {
+      const bench = new Bench(undefined, undefined, new FakeClock());
+      await bench.value();
+      bench.answer = () => Promise.reject(new ConnectorError('WRONG_CLIENT_SECRET', {}));
+      for (let minute = 0; minute < 180; minute += 1) {
+        bench.clock.advance(60_000);
+        await settle();
+      }
+      expect(bench.requests).to.be.within(3, 4);
+      expect(bench.clock.pendingTimers).to.equal(0);
+      bench.source.close();
+    });
   });
 
   it('C-09 keeps a renewal out that ends before the token in use', async () => {

@@ -59,6 +59,13 @@ export async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** A fake clock whose background tasks never run: only what somebody waits for happens. */
+export class IdleClock extends FakeClock {
+  override after(delayMs: number, task: () => void, options: { background?: boolean } = {}): () => void {
+    return options.background === true ? () => undefined : super.after(delayMs, task);
+  }
+}
+
 /** A clock on which every wait is over at once; it moves by the time that would have passed, from the real date on. */
 export class HastyClock extends FakeClock {
   readonly waits: number[] = [];

@@ -45,6 +45,8 @@ export interface KeyStoreOptions {
   readonly now?: (() => number) | undefined;
   /** Ends the wait at once, and the work in it as far as it can be stopped. */
   readonly signal?: AbortSignal | undefined;
+  /** The property that gave `store`, for the words of errors; OAuthJWTCert where absent. */
+  readonly property?: string | undefined;
 }
 
 /**
@@ -79,7 +81,7 @@ async function load(
   budget: WorkBudget,
 ): Promise<KeyStoreEntry> {
   const { type = 'AUTO', readFile = readStoreFile, now = () => systemClock.wallMs(), subject } = options;
-  const contents = await contentsOf(store, type, readFile);
+  const contents = await contentsOf(store, type, readFile, options.property);
   const held = await readContents(contents, options, budget);
   const choice = await select(held, { subject, now: now() }, budget);
   await proveKey(choice.pair.privateKey, choice.pair.certificate);

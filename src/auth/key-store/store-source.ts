@@ -23,12 +23,15 @@ export async function contentsOf(
   store: string | Buffer,
   type: KeyStoreType,
   readFile: (path: string) => Promise<Buffer>,
+  property = 'OAuthJWTCert',
 ): Promise<RecognisedContents> {
   checkType(type);
   checkSize(store);
-  const bytes = await bytesOf(store, type, readFile);
+  const bytes = await bytesOf(store, type, readFile).catch((error: unknown) => {
+    throw fileUnreadable(error, property);
+  });
   checkSize(bytes);
-  const contents = recogniseContents(bytes) ?? refuse(bytes);
+  const contents = recogniseContents(bytes) ?? refuse(bytes, type);
   if (!mayHold(type, contents.format)) {
     throw unreadable(`OAuthJWTCertType is ${type}, but it holds ${contents.format.name}`);
   }
@@ -58,19 +61,14 @@ async function bytesOf(
   if (typeof store !== 'string') return store;
   if (FORMATS.some(({ blob }) => blob === type)) return Buffer.from(store);
   if (type === 'AUTO' && isContents(Buffer.from(store))) return Buffer.from(store);
-  try {
-    return await readFile(store);
-  } catch (error) {
-    throw fileUnreadable(error);
-  }
+  return readFile(store);
 }
 
 // No cause: the message of the system quotes the path, which may be key material gone astray.
-function fileUnreadable(error: unknown): ConnectorError {
+function fileUnreadable(error: unknown, property: string): ConnectorError {
   if (isConnectorError(error)) return error;
   const { code } = error as { readonly code?: unknown };
   const reason = typeof code === 'string' ? code : 'unknown reason';
-  const property = 'OAuthJWTCert';
   return new ConnectorError('PROPERTY_FILE_UNREADABLE', { property, reason }, { properties: [property] });
 }
 
@@ -93,7 +91,7 @@ function recogniseContents(bytes: Buffer): RecognisedContents | undefined {
   return undefined;
 }
 
-function refuse(bytes: Buffer): never {
+function refuse(bytes: Buffer, type: KeyStoreType): never {
   for (const form of formsOf(bytes)) {
     if (isCertificate(form)) throw new ConnectorError('CERTIFICATE_KEY_MISSING', {});
     const problem = unsupportedContents(form);
@@ -101,7 +99,16 @@ function refuse(bytes: Buffer): never {
       throw new ConnectorError('CERTIFICATE_TYPE_UNSUPPORTED', { problem: `it is ${problem}` });
     }
   }
+  const isBlob = FORMATS.some(({ blob }) => blob === type);
+  if (isBlob && looksLikePath(bytes.toString('latin1')))
+    throw unreadable(
+      `OAuthJWTCertType is ${type}, but it looks like a path; use ${type.replace(/_?BLOB$/, (end) => end.replace('BLOB', 'FILE'))}`,
+    );
   throw unreadable('it is none of PKCS#12, PEM, JKS, JCEKS, PKCS#7 and JWK, nor base64 of one');
+}
+
+function looksLikePath(text: string): boolean {
+  return text.length < 260 && /[\\/]|\.\w{2,4}$/.test(text) && /^[^\r\n]+$/.test(text);
 }
 
 function isCertificate(contents: Buffer): boolean {

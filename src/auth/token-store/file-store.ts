@@ -24,8 +24,8 @@ interface Turn {
 
 const MEMORY_ONLY: Turn = { kind: 'turn', note: undefined };
 
-// CData's own settings stand there; they are never read or written.
-const CDATA_FILE = /[\\/]CData[\\/][^\\/]+[\\/]OAuthSettings\.txt$/i;
+// CData's driver keeps its own tokens under this name, wherever it was told to; they are never read or written.
+const CDATA_FILE = /(^|[\\/])OAuthSettings\.txt$/i;
 
 /**
  * A store that all processes share by naming one file. The file holds one token; docs/token-file.md
@@ -47,7 +47,7 @@ export class FileStore implements TokenStore {
   constructor(options: TokenStoreOptions) {
     const { location, clock, fingerprint, files = systemFiles } = options;
     const path = resolve(location);
-    if (CDATA_FILE.test(path)) throw refusedFile(path, "it is the file of CData's own driver");
+    if (CDATA_FILE.test(path)) throw refusedFile(path, "CData's own driver keeps its tokens under this name");
     this.#options = options;
     this.#clock = clock;
     this.#files = files;
@@ -92,7 +92,7 @@ export class FileStore implements TokenStore {
     const material = await keyMaterial();
     if (material) return { material, fingerprint };
     const problem =
-      'nothing can encrypt it there, OAuthSettingsKey is not set and the client secret is shorter than 32 characters';
+      'nothing can encrypt it there: OAuthSettingsKey is not set, and there is neither a client secret of 32 characters or more nor a private key';
     throw new ConnectorError(
       'TOKEN_FILE_KEY_MISSING',
       { path: this.#path, problem },

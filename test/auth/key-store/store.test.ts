@@ -264,4 +264,17 @@ describe('key store: files', () => {
     symlinkSync(fixturePath('aes256.pfx'), link);
     expect((await loadKeyStore(link, { password })).alias).to.equal('service');
   });
+
+  it('K-21 says of a path that a blob type was given for it', async () => {
+    const error = await failureOf(
+      loadKeyStore('/etc/app/flow.pfx', { type: 'PFXBLOB' }),
+      'CERTIFICATE_UNREADABLE',
+    );
+    expect(error.message).to.include('looks like a path; use PFXFILE');
+    const pem = failureOf(
+      loadKeyStore('C:\\keys\\flow.pem', { type: 'PEMKEY_BLOB' }),
+      'CERTIFICATE_UNREADABLE',
+    );
+    expect((await pem).message).to.include('use PEMKEY_FILE');
+  });
 });

@@ -103,16 +103,22 @@ describe('token file', () => {
       'POSTGRESQL:SETTINGS',
       'TOKEN_FILE_KEY_MISSING',
     );
-    expect(message).to.contain('OAuthSettingsKey is not set and the client secret is shorter than 32');
+    expect(message).to.contain('OAuthSettingsKey is not set, and there is neither a client secret of 32');
     expect(properties).to.include('OAuthSettingsKey');
     expect(sharer.requests).to.equal(0);
     expect(await namesBeside(path)).to.deep.equal([]);
   });
 
   it("never touches the file of CData's own driver", async () => {
-    const path = join(newPath(), '..', 'cdata', 'PostgreSQL Data Provider', 'OAuthSettings.txt');
-    await failure(() => new Sharer(path), 'POSTGRESQL:SETTINGS', 'TOKEN_FILE_REFUSED');
-    expect(() => new Sharer(join(newPath(), '..', 'OAuthSettings.txt'))).not.to.throw();
+    const folder = join(newPath(), '..');
+    for (const path of [
+      join(folder, 'cdata', 'PostgreSQL Data Provider', 'OAuthSettings.txt'),
+      join(folder, 'CData', 'OAuthSettings.txt'),
+      join(folder, 'oauthsettings.TXT'),
+      'C:\\temp\\OAuthSettings.txt',
+    ])
+      await failure(() => new Sharer(path), 'POSTGRESQL:SETTINGS', 'TOKEN_FILE_REFUSED');
+    expect(() => new Sharer(join(folder, 'MyOAuthSettings.txt'))).not.to.throw();
   });
 
   it('F-05 never mixes what several write at once, for any reader, and leaves no lock', async () => {
