@@ -241,6 +241,47 @@ describe('login', function () {
       return { server, outcome: connector.execute('select', WHO), close: () => server.close() };
     }
 
+    /** Messages of type `p` (PasswordMessage) among what a client sent after its startup packet. */
+    function passwordMessages(sent: Buffer): number {
+      let count = 0;
+      for (let at = sent.readInt32BE(0); at < sent.length; at += 1 + sent.readInt32BE(at + 1))
+        if (sent.toString('latin1', at, at + 1) === 'p') count += 1;
+      return count;
+    }
+
+    for (const [when, steps] of [
+      ['with the end of the login', [{ send: Buffer.concat([authentication(0), READY, authentication(3)]) }]],
+      [
+        'in answer to a statement',
+        [{ send: Buffer.concat([authentication(0), READY]) }, { expect: 1_500 }, { send: authentication(3) }],
+      ],
+      [
+        'by MD5 in answer to a statement',
+        [
+          { send: Buffer.concat([authentication(0), READY]) },
+          { expect: 1_500 },
+          { send: authentication(5, Buffer.alloc(4)) },
+        ],
+      ],
+    ] as readonly (readonly [string, readonly Step[]])[]) {
+      it(`A-08 answers no request for a password after the login: ${when}`, async () => {
+        const { server, outcome, close } = await scripted([
+          { expect: 40 },
+          { send: authentication(3) },
+          { expect: 400 },
+          ...steps,
+          { stay: true },
+        ]);
+        const error = await outcome.catch((thrown: unknown) => thrown);
+        await close();
+        // In the very turn of the login nobody holds the session yet who could hear why it ended.
+        expect((error as { code: string }).code).to.equal(
+          when.startsWith('with') ? 'CONNECTION_LOST' : 'PROTOCOL_VIOLATION',
+        );
+        expect(server.received.map(passwordMessages)).to.deep.equal([1]);
+      });
+    }
+
     const STARTUP = 40;
     const HOSTILE: readonly (readonly [
       title: string,
