@@ -107,6 +107,7 @@ function openLog(path: string, log: LogSettings, options: DiagnosticsOptions): L
     maxBytes: log.maxFileBytes,
     maxFiles: log.maxFiles,
     clock: options.clock ?? systemClock,
+    isOurs: (start) => LINE_START.test(start),
     notices: {
       failed: (problem) => noted('log.failed', { problem: describe(problem) }),
       lost: (count) => noted('log.lost', { count }),
@@ -114,6 +115,8 @@ function openLog(path: string, log: LogSettings, options: DiagnosticsOptions): L
     },
   });
 }
+
+const LINE_START = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/;
 
 /** Time, level, module, connection and event; always one line. */
 function lineOf(

@@ -759,6 +759,12 @@ export const ERRORS = {
     message: '{serverMessage}',
     cure: 'Correct the value or its type.',
   },
+  READ_ONLY: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Set Readonly to false if this connection may write; without it, the server or the role is read-only (a standby, default_transaction_read_only).',
+  },
   QUERY_EXECUTION: {
     type: 'POSTGRESQL:QUERY_EXECUTION',
     retryable: false,

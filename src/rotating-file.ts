@@ -16,6 +16,7 @@ export interface LogFiles {
 export interface OpenFile {
   stat(): Promise<Pick<Stats, 'ino' | 'isFile' | 'mode' | 'nlink' | 'size' | 'uid'>>;
   chmod(mode: number): Promise<void>;
+  read(into: Buffer, at: number, length: number, from: number): Promise<{ readonly bytesRead: number }>;
   write(bytes: Buffer, from: number): Promise<{ readonly bytesWritten: number }>;
   close(): Promise<void>;
 }
@@ -31,6 +32,8 @@ export interface RotatingFileOptions {
   readonly files?: LogFiles | undefined;
   /** Others could read the file; now they cannot. */
   readonly onTightened: () => void;
+  /** Tells by its first 19 characters whether a file that is there was written by us; absent: any is taken. */
+  readonly isOurs?: ((start: string) => boolean) | undefined;
   /** Older files could not be deleted, for this reason. */
   readonly onUntidy: (problem: unknown) => void;
 }
@@ -41,11 +44,13 @@ const NEWLINE = 10;
 
 // Not through a symbolic link, and without waiting for the reader of a FIFO. Windows has neither flag.
 const FLAGS =
-  constants.O_WRONLY |
+  constants.O_RDWR |
   constants.O_APPEND |
   constants.O_CREAT |
   ((constants.O_NOFOLLOW as number | undefined) ?? 0) |
   ((constants.O_NONBLOCK as number | undefined) ?? 0);
+
+const START_BYTES = 19;
 
 /**
  * A file of lines that only its owner can read. It is open only while something is written, so
@@ -107,12 +112,23 @@ export class RotatingFile {
       const facts = await file.stat();
       if (!facts.isFile()) throw new Error('it is not a regular file');
       if (facts.nlink > 1) throw new Error('it has a second name (hard link)');
+      if (facts.size > 0) await this.#requireOurs(file);
       if (process.getuid) await this.#requireOwnerOnly(file, facts, process.getuid());
       return { file, size: facts.size, inode: facts.ino };
     } catch (error) {
       await file.close();
       throw error;
     }
+  }
+
+  // A path that was mistyped must not cost somebody a file.
+  async #requireOurs(file: OpenFile): Promise<void> {
+    const { isOurs } = this.#options;
+    if (!isOurs) return;
+    const start = Buffer.alloc(START_BYTES);
+    await file.read(start, 0, START_BYTES, 0);
+    if (!isOurs(start.toString('latin1')))
+      throw new Error('it holds something else than a log; name another file');
   }
 
   async #requireOwnerOnly(

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDiagnostics, type LogSettings } from '#src/diagnostics.js';
 import { EVENTS, LEVELS, MODULES, VERBOSITIES, type EventName, type Verbosity } from '#src/event-table.js';
@@ -117,6 +117,23 @@ describe('diagnostics', () => {
     maxFileBytes: 1_000_000,
     maxFiles: -1,
     ...changes,
+  });
+
+  it('F-06 does not write into a file that holds something else, nor change its mode', async () => {
+    const file = folder.path('conf.yaml');
+    writeFileSync(file, 'important: yes, for others too\n', { mode: 0o644 });
+    const seen: unknown[] = [];
+    const remember = (message: unknown): void => {
+      seen.push(message);
+    };
+    subscribe('pg-entra:log.failed', remember);
+    const diagnostics = createDiagnostics({ log: logSettings({ file }) });
+    diagnostics.report('settings.warning', { text: 'x' });
+    await diagnostics.close();
+    unsubscribe('pg-entra:log.failed', remember);
+    expect(JSON.stringify(seen)).to.include('something else than a log');
+    expect(readFileSync(file, 'utf8')).to.equal('important: yes, for others too\n');
+    expect(statSync(file).mode & 0o777).to.equal(0o644);
   });
 
   /** Names of the events that get through, of all that there are. */

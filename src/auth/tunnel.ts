@@ -151,7 +151,13 @@ function connectionFailure(error: Error, peer: Peer): ConnectFailure {
   // Several addresses tried: the errors of all stand in an AggregateError without a message.
   const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const reason = isVerificationFailure(cause) ? peer.notVerified : peer.unreachable;
-  return new ConnectFailure(reason, peer.name, describe(cause), { cause });
+  return new ConnectFailure(reason, peer.name, problemOf(cause), { cause });
+}
+
+// What OpenSSL says of a peer that does not speak TLS is a riddle.
+function problemOf(cause: unknown): string {
+  const { code } = cause as { code?: unknown };
+  return code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'it does not speak TLS on this port' : describe(cause);
 }
 
 /** Tells failures of Node.js and OpenSSL to verify a peer from those of the network, by code. */

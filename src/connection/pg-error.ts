@@ -6,6 +6,7 @@ import { ConnectorError, isConnectorError, type ErrorCode, type ErrorContext } f
  */
 const SQLSTATES: readonly (readonly [prefix: string, code: Extract<ErrorCode, StatementCode>])[] = [
   ['42501', 'PERMISSION_DENIED'],
+  ['25006', 'READ_ONLY'],
   ['42P01', 'TABLE_UNKNOWN'],
   ['42703', 'COLUMN_UNKNOWN'],
   ['42', 'SYNTAX_ERROR'],
@@ -22,6 +23,7 @@ const SQLSTATES: readonly (readonly [prefix: string, code: Extract<ErrorCode, St
 
 type StatementCode =
   | 'PERMISSION_DENIED'
+  | 'READ_ONLY'
   | 'SYNTAX_ERROR'
   | 'TABLE_UNKNOWN'
   | 'COLUMN_UNKNOWN'

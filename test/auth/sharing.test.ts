@@ -186,7 +186,7 @@ describe('tokens and credentials that are shared', function () {
       clock: new HastyClock(),
       diagnostics: createDiagnostics(),
       fetch: (input, init) => {
-        const url = new URL(input as string);
+        const url = new URL(input);
         asked.push(url.hostname);
         // Names below localhost are not resolved everywhere.
         url.hostname = 'localhost';

@@ -15,8 +15,9 @@ describe('properties of sessions and results', function () {
     const error = await failure(
       connector.execute('execute', { sql: 'create table never (a int)' }),
       'POSTGRESQL:QUERY_EXECUTION',
-      'QUERY_EXECUTION',
+      'READ_ONLY',
     );
+    expect(error.cure).to.include('Readonly');
     expect(error.sqlState).to.equal('25006');
   });
 

@@ -83,6 +83,7 @@ export function opening(change: (file: OpenFile) => OpenFile): LogFiles {
         chmod: (mode) => file.chmod(mode),
         close: () => file.close(),
         stat: () => file.stat(),
+        read: (into, at, length, from) => file.read(into, at, length, from),
         write: (bytes, from) => file.write(bytes, from),
       });
     },

@@ -87,8 +87,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function renderResult({ rows, fields, affectedRows }: Result, format: Format): string {
-  if (format === 'json') return json({ rows, fields, affectedRows });
+function renderResult({ rows, fields, affectedRows, truncated }: Result, format: Format): string {
+  if (format === 'json') return json({ rows, fields, affectedRows, ...(truncated && { truncated }) });
   const columns = fields.map(({ name }) => name);
   const text = renderRows(rows, format, { columns });
   if (format !== 'table') return text;
