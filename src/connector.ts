@@ -117,8 +117,10 @@ function assemble({ settings, notes }: ResolvedSettings, options: ConnectorOptio
     connection: `${user}@${host}/${database}`,
     clock,
   });
+  const tokens = openTokens(settings, { ...options, clock, diagnostics });
+  // After everything that may throw: nobody would close the log.
   for (const { text } of notes) diagnostics.report('settings.warning', { text });
-  return { clock, diagnostics, ...openTokens(settings, { ...options, clock, diagnostics }) };
+  return { clock, diagnostics, ...tokens };
 }
 
 const CLOSE_GRACE_MS = 5_000;

@@ -68,19 +68,19 @@ export async function testSettings(
   options: TestOptions,
 ): Promise<TestReport> {
   const walk = new Walk(options.signal);
-  const resolved = await walk.step('settings', () => {
-    const value = resolve();
-    const notes = value.notes.map(({ text }) => text);
-    return Promise.resolve({ value, ...(notes.length > 0 && { detail: { notes: notes.join(' ') } }) });
+  const assembled = await walk.step('settings', () => {
+    const resolved = resolve();
+    const notes = resolved.notes.map(({ text }) => text);
+    const value = { settings: resolved.settings, parts: assemble(resolved) };
+    return { value, ...(notes.length > 0 && { detail: { notes: notes.join(' ') } }) };
   });
-  if (!resolved) return walk.report();
-  const parts = assemble(resolved);
+  if (!assembled) return walk.report();
+  const { settings, parts } = assembled;
   walk.clock = parts.clock;
   try {
     const token = parts.tokens && (await walkToToken(walk, parts, options));
     const isProved = !parts.tokens || token !== undefined;
-    if (isProved && options.tokenOnly !== true)
-      await walkToDatabase(walk, resolved.settings, parts, token, options);
+    if (isProved && options.tokenOnly !== true) await walkToDatabase(walk, settings, parts, token, options);
   } finally {
     parts.tokens?.close();
     await parts.diagnostics.close();
@@ -103,7 +103,7 @@ async function walkToToken(
     if (!value) return {};
     return { value, detail: { lifetimeSeconds: Math.round(value.lifetimeMs / 1_000) } };
   });
-  if (token) await walk.step('token-claims', () => Promise.resolve({ detail: { ...token.claims } }));
+  if (token) await walk.step('token-claims', () => ({ detail: { ...token.claims } }));
   return token;
 }
 
@@ -173,7 +173,7 @@ class Walk {
     this.signal = signal;
   }
 
-  async step<T>(name: StageName, run: () => Promise<StepResult<T>>): Promise<T | undefined> {
+  async step<T>(name: StageName, run: () => StepResult<T> | Promise<StepResult<T>>): Promise<T | undefined> {
     if (this.#failed) return undefined;
     const startedAt = this.clock?.steadyMs() ?? 0;
     const ms = (): number => Math.round((this.clock?.steadyMs() ?? 0) - startedAt);
