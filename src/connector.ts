@@ -88,7 +88,8 @@ export function createConnector(properties: ConnectionProperties, options: Conne
 
 /**
  * Tests `properties` stage by stage. Never throws: settings that cannot be read are a failed
- * first stage. Opens its own token and session and leaves nothing behind.
+ * first stage. Requests a token of its own, which is kept where `OAuthSettingsLocation` says, and
+ * opens a session of its own, which it closes.
  */
 export async function testConnection(
   properties: ConnectionProperties,

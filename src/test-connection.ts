@@ -60,7 +60,8 @@ export interface TestParts extends TokenParts {
 
 /**
  * Walks through every stage of a login with parts of its own and reports each. Never throws; the
- * first failure skips the rest. The session and the network are closed before it resolves.
+ * first failure skips the rest. The token is requested anew and kept where tokens are kept, as by a
+ * login. The session and the network are closed before it resolves.
  */
 export async function testSettings(
   resolve: () => ResolvedSettings,
@@ -91,7 +92,7 @@ export async function testSettings(
 
 async function walkToToken(
   walk: Walk,
-  { client, tokens }: TestParts,
+  { client, tokens, requestAnew, clock, diagnostics }: TestParts,
   { signal }: TestOptions,
 ): Promise<AccessToken | undefined> {
   const check = client?.checkCredential;
@@ -99,12 +100,24 @@ async function walkToToken(
   const discover = client?.discover;
   if (discover) await walk.step('discovery', async () => ({ detail: await discover(signal) }));
   const token = await walk.step('token', async () => {
-    const value = client ? (await client.requestToken(signal)).token : await tokens?.get(signal);
-    if (!value) return {};
-    return { value, detail: { lifetimeSeconds: Math.round(value.lifetimeMs / 1_000) } };
+    if (!requestAnew) return lookAtSupplied(tokens, signal);
+    const startedAt = clock.steadyMs();
+    const { token: value, warnings } = await requestAnew(signal);
+    const lifetimeSeconds = Math.round(value.lifetimeMs / 1_000);
+    const ms = Math.round(clock.steadyMs() - startedAt);
+    diagnostics.report('token.obtained', { lifetimeSeconds, ms });
+    return { value, detail: { lifetimeSeconds, ...(warnings.length > 0 && { notes: warnings.join(' ') }) } };
   });
   if (token) await walk.step('token-claims', () => ({ detail: { ...token.claims } }));
   return token;
+}
+
+async function lookAtSupplied(
+  tokens: TestParts['tokens'],
+  signal: AbortSignal | undefined,
+): Promise<StepResult<AccessToken>> {
+  const value = await tokens?.get(signal);
+  return value ? { value, detail: { lifetimeSeconds: Math.round(value.lifetimeMs / 1_000) } } : {};
 }
 
 async function walkToDatabase(

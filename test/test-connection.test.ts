@@ -1,10 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { createConnector, testConnection } from '#src/connector.js';
-import type { TestReport } from '#src/test-connection.js';
+import type { StageReport, TestReport } from '#src/test-connection.js';
 import { withEnvironment } from './support/environment.js';
+import { useFolder } from './support/folder.js';
 import { useSandbox } from './support/use-sandbox.js';
 
 const failed = ({ stages }: TestReport) => stages.find(({ status }) => status === 'failed');
+
+const stage = ({ stages }: TestReport, name: string): StageReport => {
+  const found = stages.find((each) => each.name === name);
+  if (!found) throw new Error(`no stage ${name}`);
+  return found;
+};
 
 describe('test of a connection', function () {
   this.timeout(20_000);
@@ -28,5 +36,41 @@ describe('test of a connection', function () {
           .and.have.nested.property('error.code', 'PROPERTY_INVALID');
     });
     await connector.close();
+  });
+
+  describe('with a token file', () => {
+    const folder = useFolder();
+    const requests = () => use.sandbox.control.tokenRequestCount();
+
+    it('asks for a new token though the file holds one, and leaves the new one there', async () => {
+      const properties = use.properties({ OAuthSettingsLocation: folder.path('token.json') });
+      expect((await testConnection(properties)).ok).to.equal(true);
+      const first = readFileSync(folder.path('token.json'), 'utf8');
+      const report = await testConnection(properties);
+      expect(report.ok).to.equal(true);
+      expect(stage(report, 'token').detail).not.to.have.property('notes');
+      expect(requests()).to.equal(2);
+      expect(readFileSync(folder.path('token.json'), 'utf8')).not.to.equal(first);
+      const connector = createConnector(properties);
+      await connector.execute('select', { sql: 'select 1' });
+      await connector.close();
+      expect(requests()).to.equal(2);
+    });
+
+    it('fails at the token where nothing can encrypt the file, and asks for none', async () => {
+      const OAuthSettingsLocation = folder.path('token.json');
+      const report = await testConnection(use.properties({ OAuthSettingsLocation }, 'workloadIdentity'));
+      expect(failed(report))
+        .to.include({ name: 'token' })
+        .and.have.nested.property('error.code', 'TOKEN_FILE_KEY_MISSING');
+      expect(requests()).to.equal(0);
+    });
+
+    it('tells of a folder that cannot be used', async () => {
+      const OAuthSettingsLocation = folder.path('nowhere', 'token.json');
+      const report = await testConnection(use.properties({ OAuthSettingsLocation }));
+      expect(report.ok).to.equal(true);
+      expect(stage(report, 'token').detail?.['notes']).to.match(/nowhere.*the token is kept in memory only/);
+    });
   });
 });
