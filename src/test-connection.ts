@@ -7,6 +7,7 @@ import { openTcp, startTls, type Wait } from './connection/transport.js';
 import type { Diagnostics } from './diagnostics.js';
 import { asConnectorError, type ConnectorError, type ErrorCode, type ErrorType } from './errors.js';
 import type { ResolvedSettings, Settings } from './settings/settings.js';
+import { tlsFacts } from './tls-facts.js';
 
 /** The steps of a login, in order. */
 export const STAGES = [
@@ -77,7 +78,7 @@ export async function testSettings(
   });
   if (!assembled) return walk.report();
   const { settings, parts } = assembled;
-  walk.clock = parts.clock;
+  walk.parts = parts;
   try {
     const token = parts.tokens && (await walkToToken(walk, parts, options));
     const isProved = !parts.tokens || token !== undefined;
@@ -123,11 +124,12 @@ async function lookAtSupplied(
 async function walkToDatabase(
   walk: Walk,
   settings: Settings,
-  { clock }: TestParts,
+  { clock, diagnostics }: TestParts,
   token: AccessToken | undefined,
   { signal }: TestOptions,
 ): Promise<void> {
   const { server, timeoutMs } = settings;
+  const startedAt = clock.steadyMs();
   const wait: Wait = { clock, budget: startBudget(clock, timeoutMs), signal };
   const tcp = await walk.step('tcp', async () => {
     const value = await openTcp(server, wait);
@@ -139,18 +141,24 @@ async function walkToDatabase(
       : await walk.step('tls', async () => {
           if (!tcp) return {};
           const value = await startTls(tcp, server, wait);
-          const { subject, valid_to: validTo } = value.getPeerCertificate();
-          return { value, detail: { protocol: value.getProtocol(), certificate: subject.CN, validTo } };
+          const facts = tlsFacts(value);
+          if (!facts) return { value };
+          diagnostics.report('tls.established', { host: server.host, ...facts });
+          const { protocol, subject: certificate, validTo } = facts;
+          return { value, detail: { protocol, certificate, validTo } };
         });
   const session = await walk.step('login', async () => {
     const socket = tls ?? tcp;
     if (!socket) return {};
     const value = await logIn(socket, token, settings, wait);
+    const ms = Math.round(clock.steadyMs() - startedAt);
+    diagnostics.report('session.opened', { id: value.id, user: server.user, ms });
     return { value, detail: { backend: value.id } };
   });
   if (!session) return;
   await walk.step('privileges', async () => ({ detail: await privilegesOf(session, signal) }));
   await session.close();
+  diagnostics.report('session.closed', { id: session.id, reason: 'the test is over' });
 }
 
 const PRIVILEGES = `
@@ -169,6 +177,8 @@ async function privilegesOf(
   return { ...rows[0] };
 }
 
+const AT_THE_DATABASE: ReadonlySet<StageName> = new Set(['tcp', 'tls', 'login', 'privileges']);
+
 interface StepResult<T> {
   readonly value?: T;
   readonly detail?: Readonly<Record<string, unknown>>;
@@ -176,8 +186,8 @@ interface StepResult<T> {
 
 /** Runs steps until one fails and remembers what each gave. */
 class Walk {
-  /** Undefined until the settings are read: reading them takes no measurable time. */
-  clock: Clock | undefined;
+  /** Undefined until the settings are read: reading them takes no measurable time, and there is no log yet. */
+  parts: Pick<TestParts, 'clock' | 'diagnostics'> | undefined;
   readonly signal: AbortSignal | undefined;
   readonly #reports = new Map<StageName, StageReport>();
   #failed = false;
@@ -188,8 +198,9 @@ class Walk {
 
   async step<T>(name: StageName, run: () => StepResult<T> | Promise<StepResult<T>>): Promise<T | undefined> {
     if (this.#failed) return undefined;
-    const startedAt = this.clock?.steadyMs() ?? 0;
-    const ms = (): number => Math.round((this.clock?.steadyMs() ?? 0) - startedAt);
+    const nowMs = (): number => this.parts?.clock.steadyMs() ?? 0;
+    const startedAt = nowMs();
+    const ms = (): number => Math.round(nowMs() - startedAt);
     try {
       const { value, detail } = await run();
       this.#reports.set(name, { name, status: 'passed', ms: ms(), ...(detail && { detail }) });
@@ -210,6 +221,9 @@ class Walk {
 
   #fail(name: StageName, error: ConnectorError, ms: number): void {
     this.#failed = true;
+    // As a run would: whoever reads the log need not know that it was a test.
+    const event = AT_THE_DATABASE.has(name) ? 'login.failed' : 'token.failed';
+    this.parts?.diagnostics.report(event, { code: error.code, message: error.message });
     const { type, code, message, cure, correlationId, sqlState } = error;
     const facts = {
       type,

@@ -4,6 +4,7 @@ import { createConnector, testConnection } from '#src/connector.js';
 import type { StageReport, TestReport } from '#src/test-connection.js';
 import { withEnvironment } from './support/environment.js';
 import { useFolder } from './support/folder.js';
+import { recordingLogger } from './support/log.js';
 import { useSandbox } from './support/use-sandbox.js';
 
 const failed = ({ stages }: TestReport) => stages.find(({ status }) => status === 'failed');
@@ -72,5 +73,40 @@ describe('test of a connection', function () {
       expect(report.ok).to.equal(true);
       expect(stage(report, 'token').detail?.['notes']).to.match(/nowhere.*the token is kept in memory only/);
     });
+  });
+
+  describe('leaves in the log what a run would', () => {
+    it('of a connection that works', async () => {
+      const logger = recordingLogger();
+      await testConnection(use.properties({ Verbosity: '2' }), { logger });
+      expect(logger.lines.map((line) => line.split(':')[0])).to.deep.equal([
+        'info discovery.completed',
+        'debug token.requested',
+        'info token.obtained',
+        'debug session.opened',
+        'debug session.closed',
+      ]);
+    });
+
+    for (const [title, changes, line] of [
+      [
+        'a token that is refused',
+        { OAuthClientSecret: 'wrong' },
+        'token.failed: token request failed: WRONG_CLIENT_SECRET ',
+      ],
+      ['a server that is not there', { Port: '1' }, 'login.failed: login failed: SERVER_UNREACHABLE '],
+      [
+        'a database that is not there',
+        { Database: 'nowhere' },
+        'login.failed: login failed: DATABASE_UNKNOWN ',
+      ],
+    ] as const) {
+      it(`of ${title}`, async () => {
+        const logger = recordingLogger();
+        await testConnection(use.properties({ Verbosity: '1', ...changes }), { logger });
+        expect(logger.lines).to.have.length(1);
+        expect(logger.lines[0]).to.include(`info ${line}`);
+      });
+    }
   });
 });
