@@ -1,12 +1,13 @@
 import type { AccessToken } from './auth/access-token.js';
 import type { TokenParts } from './auth/index.js';
+import type { TokenSource } from './auth/token-source.js';
 import { startBudget, type Clock } from './clock.js';
 import { logIn } from './connection/login.js';
 import type { Session } from './connection/session.js';
 import { openTcp, startTls, type Wait } from './connection/transport.js';
 import type { Diagnostics } from './diagnostics.js';
 import { asConnectorError, type ConnectorError, type ErrorCode, type ErrorType } from './errors.js';
-import type { ResolvedSettings, Settings } from './settings/settings.js';
+import type { ResolvedSettings } from './settings/settings.js';
 import { tlsFacts } from './tls-facts.js';
 
 /** The steps of a login, in order. */
@@ -30,6 +31,7 @@ export interface StageReport {
   /** Skipped: it does not apply, was not asked for, or an earlier step failed. */
   readonly status: 'passed' | 'failed' | 'skipped';
   readonly ms: number;
+  /** What there is to know of a stage that passed; of a skipped one the `reason`. */
   readonly detail?: Readonly<Record<string, unknown>>;
   readonly error?: {
     readonly type: ErrorType;
@@ -73,16 +75,16 @@ export async function testSettings(
   const assembled = await walk.step('settings', () => {
     const resolved = resolve();
     const notes = resolved.notes.map(({ text }) => text);
-    const value = { settings: resolved.settings, parts: assemble(resolved) };
+    const value = { resolved, parts: assemble(resolved) };
     return { value, ...(notes.length > 0 && { detail: { notes: notes.join(' ') } }) };
   });
   if (!assembled) return walk.report();
-  const { settings, parts } = assembled;
+  const { resolved, parts } = assembled;
   walk.parts = parts;
   try {
-    const token = parts.tokens && (await walkToToken(walk, parts, options));
+    const token = await walkToToken(walk, parts, options);
     const isProved = !parts.tokens || token !== undefined;
-    if (isProved && options.tokenOnly !== true) await walkToDatabase(walk, settings, parts, token, options);
+    if (isProved && options.tokenOnly !== true) await walkToDatabase(walk, resolved, parts, token, options);
   } finally {
     parts.tokens?.close();
     await parts.diagnostics.close();
@@ -91,15 +93,29 @@ export async function testSettings(
   return walk.report();
 }
 
+/** Why a stage before the database has nothing to do in a login that succeeds. */
+const WITHOUT = {
+  certificate: 'this login uses no certificate',
+  discovery: 'this login has nothing to discover',
+  token: 'this login has no token',
+  'token-claims': 'there are no claims to look at',
+} as const satisfies Partial<Record<StageName, string>>;
+
 async function walkToToken(
   walk: Walk,
   { client, tokens, requestAnew, clock, diagnostics }: TestParts,
   { signal }: TestOptions,
 ): Promise<AccessToken | undefined> {
+  if (!tokens) {
+    for (const [name, reason] of Object.entries(WITHOUT)) walk.skip(name as keyof typeof WITHOUT, reason);
+    return undefined;
+  }
   const check = client?.checkCredential;
-  if (check) await walk.step('certificate', async () => ({ detail: await check(signal) }));
+  if (!check) walk.skip('certificate', WITHOUT.certificate);
+  else await walk.step('certificate', async () => ({ detail: await check(signal) }));
   const discover = client?.discover;
-  if (discover) await walk.step('discovery', async () => ({ detail: await discover(signal) }));
+  if (!discover) walk.skip('discovery', WITHOUT.discovery);
+  else await walk.step('discovery', async () => ({ detail: await discover(signal) }));
   const token = await walk.step('token', async () => {
     if (!requestAnew) return lookAtSupplied(tokens, signal);
     const startedAt = clock.steadyMs();
@@ -109,21 +125,25 @@ async function walkToToken(
     diagnostics.report('token.obtained', { lifetimeSeconds, ms });
     return { value, detail: { lifetimeSeconds, ...(warnings.length > 0 && { notes: warnings.join(' ') }) } };
   });
-  if (token) await walk.step('token-claims', () => ({ detail: { ...token.claims } }));
+  const claims = token?.claims;
+  if (claims) await walk.step('token-claims', () => ({ detail: { ...claims } }));
+  else walk.skip('token-claims', 'the token says nothing about itself');
   return token;
 }
 
+/** A token that was supplied proves nothing before a login. How long it lives is told where that is known. */
 async function lookAtSupplied(
-  tokens: TestParts['tokens'],
+  tokens: TokenSource,
   signal: AbortSignal | undefined,
 ): Promise<StepResult<AccessToken>> {
-  const value = await tokens?.get(signal);
-  return value ? { value, detail: { lifetimeSeconds: Math.round(value.lifetimeMs / 1_000) } } : {};
+  const value = await tokens.get(signal);
+  const { expiresInSeconds } = tokens.health();
+  return { value, detail: { supplied: true, ...(expiresInSeconds !== undefined && { expiresInSeconds }) } };
 }
 
 async function walkToDatabase(
   walk: Walk,
-  settings: Settings,
+  { settings, effective }: ResolvedSettings,
   { clock, diagnostics }: TestParts,
   token: AccessToken | undefined,
   { signal }: TestOptions,
@@ -135,18 +155,19 @@ async function walkToDatabase(
     const value = await openTcp(server, wait);
     return { value, detail: { address: value.remoteAddress, port: value.remotePort } };
   });
-  const tls =
-    server.tls.mode === 'disable'
-      ? undefined
-      : await walk.step('tls', async () => {
-          if (!tcp) return {};
-          const value = await startTls(tcp, server, wait);
-          const facts = tlsFacts(value);
-          if (!facts) return { value };
-          diagnostics.report('tls.established', { host: server.host, ...facts });
-          const { protocol, subject: certificate, validTo } = facts;
-          return { value, detail: { protocol, certificate, validTo } };
-        });
+  const isEncrypted = server.tls.mode !== 'disable';
+  if (!isEncrypted) walk.skip('tls', withoutTls(effective));
+  const tls = !isEncrypted
+    ? undefined
+    : await walk.step('tls', async () => {
+        if (!tcp) return {};
+        const value = await startTls(tcp, server, wait);
+        const facts = tlsFacts(value);
+        if (!facts) return { value };
+        diagnostics.report('tls.established', { host: server.host, ...facts });
+        const { protocol, subject: certificate, validTo } = facts;
+        return { value, detail: { protocol, certificate, validTo } };
+      });
   const session = await walk.step('login', async () => {
     const socket = tls ?? tcp;
     if (!socket) return {};
@@ -159,6 +180,14 @@ async function walkToDatabase(
   await walk.step('privileges', async () => ({ detail: await privilegesOf(session, signal) }));
   await session.close();
   diagnostics.report('session.closed', { id: session.id, reason: 'the test is over' });
+}
+
+/** What was given that switches TLS off. */
+function withoutTls(effective: ResolvedSettings['effective']): string {
+  const said = effective.filter(
+    ({ name, origin }) => ['UseSSL', 'SSLMode'].includes(name) && ['given', 'alias'].includes(origin),
+  );
+  return said.map(({ name, value }) => `${name} is ${value}`).join(' and ');
 }
 
 const PRIVILEGES = `
@@ -212,10 +241,14 @@ class Walk {
     }
   }
 
+  /** Notes why stage `name` does not apply; not after a failure, where nothing is known of it. */
+  skip(name: StageName, reason: string): void {
+    if (!this.#failed) this.#reports.set(name, skipped(name, reason));
+  }
+
   report(): TestReport {
-    const stages = STAGES.map(
-      (name) => this.#reports.get(name) ?? ({ name, status: 'skipped', ms: 0 } as const),
-    );
+    const reason = this.#failed ? 'not reached' : 'not asked for';
+    const stages = STAGES.map((name) => this.#reports.get(name) ?? skipped(name, reason));
     return { ok: !this.#failed, stages };
   }
 
@@ -239,4 +272,8 @@ class Walk {
     const stage = claims ? 'token-claims' : name;
     this.#reports.set(stage, { name: stage, status: 'failed', ms: claims ? 0 : ms, error: facts });
   }
+}
+
+function skipped(name: StageName, reason: string): StageReport {
+  return { name, status: 'skipped', ms: 0, detail: { reason } };
 }

@@ -39,6 +39,31 @@ describe('test of a connection', function () {
     await connector.close();
   });
 
+  it('says of each skipped stage why', async () => {
+    const reasonsOf = ({ stages }: TestReport) =>
+      Object.fromEntries(
+        stages.flatMap(({ name, detail }) => (detail?.['reason'] ? [[name, detail['reason']]] : [])),
+      );
+    const noCertificate = { certificate: 'this login uses no certificate' };
+    expect(reasonsOf(await testConnection(use.properties()))).to.deep.equal(noCertificate);
+    expect(reasonsOf(await testConnection(use.properties(), { tokenOnly: true }))).to.deep.equal({
+      ...noCertificate,
+      tcp: 'not asked for',
+      tls: 'not asked for',
+      login: 'not asked for',
+      privileges: 'not asked for',
+    });
+    expect(reasonsOf(await testConnection(use.properties({ Port: '1' }, 'password')))).to.deep.equal({
+      ...noCertificate,
+      discovery: 'this login has nothing to discover',
+      token: 'this login has no token',
+      'token-claims': 'there are no claims to look at',
+      tls: 'not reached',
+      login: 'not reached',
+      privileges: 'not reached',
+    });
+  });
+
   describe('with a token file', () => {
     const folder = useFolder();
     const requests = () => use.sandbox.control.tokenRequestCount();
