@@ -189,6 +189,12 @@ describe('pg-entra', function () {
     ['no connection', ['test'], 2, 'PG_ENTRA_CONNECTION'],
     ['two connections', ['test', '--connection', 'a=b', '--connection-file', 'x'], 2, 'not both'],
     ['a missing file', ['test', '--connection-file', 'nowhere'], 2, 'ENOENT'],
+    [
+      'a verbosity where nothing is logged',
+      ['explain', '--verbosity', '5'],
+      2,
+      "unknown option '--verbosity'",
+    ],
     ['a wrong verbosity', ['test', '--verbosity', '9'], 2, 'Must be 1 to 5'],
     ['a wrong format', ['errors', '--format', 'xml'], 2, 'json, ndjson, csv, table'],
     [
