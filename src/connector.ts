@@ -50,6 +50,8 @@ export interface Health {
   readonly pool: PoolCounts;
   /** Sessions opened since the connector was made. */
   readonly sessionsOpened: number;
+  /** Absent while `Logfile` takes lines, and without one: why they are being lost. */
+  readonly log?: { readonly failed: string };
 }
 
 /** A configured connection to one database, for any number of callers. */
@@ -231,10 +233,12 @@ class WiredConnector implements Connector {
   }
 
   health(): Health {
+    const logProblem = this.#parts.diagnostics.fileProblem();
     return {
       token: this.#parts.tokens?.health(),
       pool: this.#pool.counts(),
       sessionsOpened: this.#sessionsOpened,
+      ...(logProblem !== undefined && { log: { failed: logProblem } }),
     };
   }
 
