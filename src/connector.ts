@@ -50,6 +50,8 @@ export interface Health {
   readonly pool: PoolCounts;
   /** Sessions opened since the connector was made. */
   readonly sessionsOpened: number;
+  /** Absent while `Logfile` takes lines, and without one: why they are being lost. */
+  readonly log?: { readonly failed: string };
 }
 
 /** A configured connection to one database, for any number of callers. */
@@ -88,7 +90,8 @@ export function createConnector(properties: ConnectionProperties, options: Conne
 
 /**
  * Tests `properties` stage by stage. Never throws: settings that cannot be read are a failed
- * first stage. Opens its own token and session and leaves nothing behind.
+ * first stage. Requests a token of its own, which is kept where `OAuthSettingsLocation` says, and
+ * opens a session of its own, which it closes.
  */
 export async function testConnection(
   properties: ConnectionProperties,
@@ -117,8 +120,10 @@ function assemble({ settings, notes }: ResolvedSettings, options: ConnectorOptio
     connection: `${user}@${host}/${database}`,
     clock,
   });
+  const tokens = openTokens(settings, { ...options, clock, diagnostics });
+  // After everything that may throw: nobody would close the log.
   for (const { text } of notes) diagnostics.report('settings.warning', { text });
-  return { clock, diagnostics, ...openTokens(settings, { ...options, clock, diagnostics }) };
+  return { clock, diagnostics, ...tokens };
 }
 
 const CLOSE_GRACE_MS = 5_000;
@@ -229,10 +234,12 @@ class WiredConnector implements Connector {
   }
 
   health(): Health {
+    const logProblem = this.#parts.diagnostics.fileProblem();
     return {
       token: this.#parts.tokens?.health(),
       pool: this.#pool.counts(),
       sessionsOpened: this.#sessionsOpened,
+      ...(logProblem !== undefined && { log: { failed: logProblem } }),
     };
   }
 

@@ -32,6 +32,8 @@ export interface LogSettings {
 /** Reports events of one connector. */
 export interface Diagnostics {
   report<Name extends EventName>(name: Name, fields: EventFields<Name>): void;
+  /** Why Logfile takes no lines at this moment; undefined while it does, and without one. */
+  fileProblem(): string | undefined;
   /** Waits, two seconds at most, until the file holds what was reported. Later events do not get into it. */
   close(): Promise<void>;
 }
@@ -61,6 +63,10 @@ export function createDiagnostics(options: DiagnosticsOptions = {}): Diagnostics
       if (!isWanted(name, log, logger !== undefined)) return;
       if (logger) tell(logger, name, fields);
       file?.write(lineOf(name, fields, options));
+    },
+    fileProblem() {
+      const failure = file?.failure;
+      return failure && describe(failure.problem);
     },
     close: () => file?.close() ?? Promise.resolve(),
   };

@@ -106,7 +106,7 @@ Whatever is chosen, a program can subscribe to each event by its name, fields as
 
 \`Logfile\` is a regular file that belongs to the user of the process, in a folder that exists. It is made with mode 0600; one that others can read is set to 0600, and a line in it says so; a symbolic link, a file with a second name, a folder, a pipe, a device, and a file of another user are refused. At \`MaxLogFileSize\` (\`100MB\`, \`512KB\`, plain bytes; at least 100 KB) the file is renamed with the date and time in UTC in its name (\`flow.log\` to \`flow.20261121T213703123Z.log\`), and of all these files the \`MaxLogFileCount\` youngest are kept, the present one included (at least 2; 0 or less: all). Several connections and processes may share a file.
 
-The log never stops or slows a flow. Lines are written behind it, 20 ms apart (a process that is killed loses those of its last 20 ms), at most 1 MiB waits in memory, and what a full, slow or forbidden disk does not take is dropped; a line says how many were lost as soon as lines are taken again, and the event \`log.failed\`, which goes to subscribers only, says why at once.`;
+The log never stops or slows a flow. Lines are written behind it, 20 ms apart (a process that is killed loses those of its last 20 ms), at most 1 MiB waits in memory, and what a full, slow or forbidden disk does not take is dropped; a line says how many were lost as soon as lines are taken again, and the event \`log.failed\`, which goes to subscribers only, says why at once; so does \`health().log\` of the connector while it lasts.`;
 
 const LOGGING_END = `## What the connector does not control
 

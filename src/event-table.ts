@@ -185,7 +185,7 @@ export const EVENTS = {
     verbosity: 3,
     module: 'HTTP',
     level: 'debug',
-    text: '{method} https://{host}{path} with headers {headers}',
+    text: '{method} {scheme}://{host}{path} with headers {headers}',
   },
   'http.answer': {
     verbosity: 3,

@@ -36,7 +36,7 @@ export class LogFile {
   #waitingBytes = 0;
   #draining: Promise<void> | undefined;
   readonly #closing = new AbortController();
-  #isFailing = false;
+  #failure: { readonly problem: unknown } | undefined;
   #lost = 0;
 
   constructor(options: LogFileOptions) {
@@ -50,6 +50,11 @@ export class LogFile {
         this.#complain(problem);
       },
     });
+  }
+
+  /** Why lines are being lost at this moment; undefined while they are not. */
+  get failure(): { readonly problem: unknown } | undefined {
+    return this.#failure;
   }
 
   /** Queues `line`, which has no line break; never throws, never waits. */
@@ -82,7 +87,7 @@ export class LogFile {
       const { text, lines } = this.#take();
       try {
         await this.#file.append(Buffer.from(text));
-        this.#isFailing = false;
+        this.#failure = undefined;
         if (this.#waiting.length === 0) this.#tellLost();
       } catch (error) {
         this.#lost += lines;
@@ -115,7 +120,7 @@ export class LogFile {
   }
 
   #complain(problem: unknown): void {
-    if (!this.#isFailing) this.#options.notices.failed(problem);
-    this.#isFailing = true;
+    if (!this.#failure) this.#options.notices.failed(problem);
+    this.#failure = { problem };
   }
 }

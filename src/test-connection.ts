@@ -1,12 +1,14 @@
 import type { AccessToken } from './auth/access-token.js';
 import type { TokenParts } from './auth/index.js';
+import type { TokenSource } from './auth/token-source.js';
 import { startBudget, type Clock } from './clock.js';
 import { logIn } from './connection/login.js';
 import type { Session } from './connection/session.js';
 import { openTcp, startTls, type Wait } from './connection/transport.js';
 import type { Diagnostics } from './diagnostics.js';
 import { asConnectorError, type ConnectorError, type ErrorCode, type ErrorType } from './errors.js';
-import type { ResolvedSettings, Settings } from './settings/settings.js';
+import type { ResolvedSettings } from './settings/settings.js';
+import { tlsFacts } from './tls-facts.js';
 
 /** The steps of a login, in order. */
 export const STAGES = [
@@ -29,6 +31,7 @@ export interface StageReport {
   /** Skipped: it does not apply, was not asked for, or an earlier step failed. */
   readonly status: 'passed' | 'failed' | 'skipped';
   readonly ms: number;
+  /** What there is to know of a stage that passed; of a skipped one the `reason`. */
   readonly detail?: Readonly<Record<string, unknown>>;
   readonly error?: {
     readonly type: ErrorType;
@@ -60,7 +63,8 @@ export interface TestParts extends TokenParts {
 
 /**
  * Walks through every stage of a login with parts of its own and reports each. Never throws; the
- * first failure skips the rest. The session and the network are closed before it resolves.
+ * first failure skips the rest. The token is requested anew and kept where tokens are kept, as by a
+ * login. The session and the network are closed before it resolves.
  */
 export async function testSettings(
   resolve: () => ResolvedSettings,
@@ -68,19 +72,19 @@ export async function testSettings(
   options: TestOptions,
 ): Promise<TestReport> {
   const walk = new Walk(options.signal);
-  const resolved = await walk.step('settings', () => {
-    const value = resolve();
-    const notes = value.notes.map(({ text }) => text);
-    return Promise.resolve({ value, ...(notes.length > 0 && { detail: { notes: notes.join(' ') } }) });
+  const assembled = await walk.step('settings', () => {
+    const resolved = resolve();
+    const notes = resolved.notes.map(({ text }) => text);
+    const value = { resolved, parts: assemble(resolved) };
+    return { value, ...(notes.length > 0 && { detail: { notes: notes.join(' ') } }) };
   });
-  if (!resolved) return walk.report();
-  const parts = assemble(resolved);
-  walk.clock = parts.clock;
+  if (!assembled) return walk.report();
+  const { resolved, parts } = assembled;
+  walk.parts = parts;
   try {
-    const token = parts.tokens && (await walkToToken(walk, parts, options));
+    const token = await walkToToken(walk, parts, options);
     const isProved = !parts.tokens || token !== undefined;
-    if (isProved && options.tokenOnly !== true)
-      await walkToDatabase(walk, resolved.settings, parts, token, options);
+    if (isProved && options.tokenOnly !== true) await walkToDatabase(walk, resolved, parts, token, options);
   } finally {
     parts.tokens?.close();
     await parts.diagnostics.close();
@@ -89,55 +93,101 @@ export async function testSettings(
   return walk.report();
 }
 
+/** Why a stage before the database has nothing to do in a login that succeeds. */
+const WITHOUT = {
+  certificate: 'this login uses no certificate',
+  discovery: 'this login has nothing to discover',
+  token: 'this login has no token',
+  'token-claims': 'there are no claims to look at',
+} as const satisfies Partial<Record<StageName, string>>;
+
 async function walkToToken(
   walk: Walk,
-  { client, tokens }: TestParts,
+  { client, tokens, requestAnew, clock, diagnostics }: TestParts,
   { signal }: TestOptions,
 ): Promise<AccessToken | undefined> {
+  if (!tokens) {
+    for (const [name, reason] of Object.entries(WITHOUT)) walk.skip(name as keyof typeof WITHOUT, reason);
+    return undefined;
+  }
   const check = client?.checkCredential;
-  if (check) await walk.step('certificate', async () => ({ detail: await check(signal) }));
+  if (!check) walk.skip('certificate', WITHOUT.certificate);
+  else await walk.step('certificate', async () => ({ detail: await check(signal) }));
   const discover = client?.discover;
-  if (discover) await walk.step('discovery', async () => ({ detail: await discover(signal) }));
+  if (!discover) walk.skip('discovery', WITHOUT.discovery);
+  else await walk.step('discovery', async () => ({ detail: await discover(signal) }));
   const token = await walk.step('token', async () => {
-    const value = client ? (await client.requestToken(signal)).token : await tokens?.get(signal);
-    if (!value) return {};
-    return { value, detail: { lifetimeSeconds: Math.round(value.lifetimeMs / 1_000) } };
+    if (!requestAnew) return lookAtSupplied(tokens, signal);
+    const startedAt = clock.steadyMs();
+    const { token: value, warnings } = await requestAnew(signal);
+    const lifetimeSeconds = Math.round(value.lifetimeMs / 1_000);
+    const ms = Math.round(clock.steadyMs() - startedAt);
+    diagnostics.report('token.obtained', { lifetimeSeconds, ms });
+    return { value, detail: { lifetimeSeconds, ...(warnings.length > 0 && { notes: warnings.join(' ') }) } };
   });
-  if (token) await walk.step('token-claims', () => Promise.resolve({ detail: { ...token.claims } }));
+  const claims = token?.claims;
+  if (claims) await walk.step('token-claims', () => ({ detail: { ...claims } }));
+  else walk.skip('token-claims', 'the token says nothing about itself');
   return token;
+}
+
+/** A token that was supplied proves nothing before a login. How long it lives is told where that is known. */
+async function lookAtSupplied(
+  tokens: TokenSource,
+  signal: AbortSignal | undefined,
+): Promise<StepResult<AccessToken>> {
+  const value = await tokens.get(signal);
+  const { expiresInSeconds } = tokens.health();
+  return { value, detail: { supplied: true, ...(expiresInSeconds !== undefined && { expiresInSeconds }) } };
 }
 
 async function walkToDatabase(
   walk: Walk,
-  settings: Settings,
-  { clock }: TestParts,
+  { settings, effective }: ResolvedSettings,
+  { clock, diagnostics }: TestParts,
   token: AccessToken | undefined,
   { signal }: TestOptions,
 ): Promise<void> {
   const { server, timeoutMs } = settings;
+  const startedAt = clock.steadyMs();
   const wait: Wait = { clock, budget: startBudget(clock, timeoutMs), signal };
   const tcp = await walk.step('tcp', async () => {
     const value = await openTcp(server, wait);
     return { value, detail: { address: value.remoteAddress, port: value.remotePort } };
   });
-  const tls =
-    server.tls.mode === 'disable'
-      ? undefined
-      : await walk.step('tls', async () => {
-          if (!tcp) return {};
-          const value = await startTls(tcp, server, wait);
-          const { subject, valid_to: validTo } = value.getPeerCertificate();
-          return { value, detail: { protocol: value.getProtocol(), certificate: subject.CN, validTo } };
-        });
+  const isEncrypted = server.tls.mode !== 'disable';
+  if (!isEncrypted) walk.skip('tls', withoutTls(effective));
+  const tls = !isEncrypted
+    ? undefined
+    : await walk.step('tls', async () => {
+        if (!tcp) return {};
+        const value = await startTls(tcp, server, wait);
+        const facts = tlsFacts(value);
+        if (!facts) return { value };
+        diagnostics.report('tls.established', { host: server.host, ...facts });
+        const { protocol, subject: certificate, validTo } = facts;
+        return { value, detail: { protocol, certificate, validTo } };
+      });
   const session = await walk.step('login', async () => {
     const socket = tls ?? tcp;
     if (!socket) return {};
     const value = await logIn(socket, token, settings, wait);
+    const ms = Math.round(clock.steadyMs() - startedAt);
+    diagnostics.report('session.opened', { id: value.id, user: server.user, ms });
     return { value, detail: { backend: value.id } };
   });
   if (!session) return;
   await walk.step('privileges', async () => ({ detail: await privilegesOf(session, signal) }));
   await session.close();
+  diagnostics.report('session.closed', { id: session.id, reason: 'the test is over' });
+}
+
+/** What was given that switches TLS off. */
+function withoutTls(effective: ResolvedSettings['effective']): string {
+  const said = effective.filter(
+    ({ name, origin }) => ['UseSSL', 'SSLMode'].includes(name) && ['given', 'alias'].includes(origin),
+  );
+  return said.map(({ name, value }) => `${name} is ${value}`).join(' and ');
 }
 
 const PRIVILEGES = `
@@ -156,6 +206,8 @@ async function privilegesOf(
   return { ...rows[0] };
 }
 
+const AT_THE_DATABASE: ReadonlySet<StageName> = new Set(['tcp', 'tls', 'login', 'privileges']);
+
 interface StepResult<T> {
   readonly value?: T;
   readonly detail?: Readonly<Record<string, unknown>>;
@@ -163,8 +215,8 @@ interface StepResult<T> {
 
 /** Runs steps until one fails and remembers what each gave. */
 class Walk {
-  /** Undefined until the settings are read: reading them takes no measurable time. */
-  clock: Clock | undefined;
+  /** Undefined until the settings are read: reading them takes no measurable time, and there is no log yet. */
+  parts: Pick<TestParts, 'clock' | 'diagnostics'> | undefined;
   readonly signal: AbortSignal | undefined;
   readonly #reports = new Map<StageName, StageReport>();
   #failed = false;
@@ -173,10 +225,11 @@ class Walk {
     this.signal = signal;
   }
 
-  async step<T>(name: StageName, run: () => Promise<StepResult<T>>): Promise<T | undefined> {
+  async step<T>(name: StageName, run: () => StepResult<T> | Promise<StepResult<T>>): Promise<T | undefined> {
     if (this.#failed) return undefined;
-    const startedAt = this.clock?.steadyMs() ?? 0;
-    const ms = (): number => Math.round((this.clock?.steadyMs() ?? 0) - startedAt);
+    const nowMs = (): number => this.parts?.clock.steadyMs() ?? 0;
+    const startedAt = nowMs();
+    const ms = (): number => Math.round(nowMs() - startedAt);
     try {
       const { value, detail } = await run();
       this.#reports.set(name, { name, status: 'passed', ms: ms(), ...(detail && { detail }) });
@@ -188,15 +241,22 @@ class Walk {
     }
   }
 
+  /** Notes why stage `name` does not apply; not after a failure, where nothing is known of it. */
+  skip(name: StageName, reason: string): void {
+    if (!this.#failed) this.#reports.set(name, skipped(name, reason));
+  }
+
   report(): TestReport {
-    const stages = STAGES.map(
-      (name) => this.#reports.get(name) ?? ({ name, status: 'skipped', ms: 0 } as const),
-    );
+    const reason = this.#failed ? 'not reached' : 'not asked for';
+    const stages = STAGES.map((name) => this.#reports.get(name) ?? skipped(name, reason));
     return { ok: !this.#failed, stages };
   }
 
   #fail(name: StageName, error: ConnectorError, ms: number): void {
     this.#failed = true;
+    // As a run would: whoever reads the log need not know that it was a test.
+    const event = AT_THE_DATABASE.has(name) ? 'login.failed' : 'token.failed';
+    this.parts?.diagnostics.report(event, { code: error.code, message: error.message });
     const { type, code, message, cure, correlationId, sqlState } = error;
     const facts = {
       type,
@@ -212,4 +272,8 @@ class Walk {
     const stage = claims ? 'token-claims' : name;
     this.#reports.set(stage, { name: stage, status: 'failed', ms: claims ? 0 : ms, error: facts });
   }
+}
+
+function skipped(name: StageName, reason: string): StageReport {
+  return { name, status: 'skipped', ms: 0, detail: { reason } };
 }

@@ -1,15 +1,18 @@
+import { mkdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import pg from 'pg';
 import { createConnector, testConnection, tokenPassword, type Connector } from '#src/connector.js';
 import { ConnectorError } from '#src/errors.js';
 import { formatConnectionString, parseConnectionString } from '#src/settings/connection-string.js';
 import { failure } from './support/failure.js';
+import { useFolder } from './support/folder.js';
 import { recordingLogger } from './support/log.js';
 import { untilTrue, useSandbox } from './support/use-sandbox.js';
 
 describe('connector', function () {
   this.timeout(20_000);
   const use = useSandbox();
+  const folder = useFolder();
   const { connect } = use;
 
   const backends = async (): Promise<unknown> => {
@@ -322,6 +325,19 @@ describe('connector', function () {
     };
     const careless = connect({}, { logger: { error: broken, warn: broken, info: broken, debug: broken } });
     expect((await careless.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
+  });
+
+  it('says in its health that Logfile cannot be written, until it can', async () => {
+    const Logfile = folder.path('logs', 'flow.log');
+    const connector = connect({ Logfile });
+    const select = () => connector.execute('select', { sql: 'select 1' });
+    await select();
+    await untilTrue(() => connector.health().log !== undefined);
+    expect(connector.health().log?.failed).to.include('ENOENT');
+    mkdirSync(folder.path('logs'));
+    await select();
+    await untilTrue(() => connector.health().log === undefined);
+    expect(readFileSync(Logfile, 'utf8')).to.include('operation.completed');
   });
 
   it('tests itself without disturbing its own token and sessions', async () => {

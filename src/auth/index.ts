@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import type { Identity, Settings, TokenSettings } from '../settings/settings.js';
+import type { AccessToken } from './access-token.js';
 import { createEntraClient, type TokenClientContext } from './entra-client.js';
 import { storeFingerprint, tokenKey } from './identity-key.js';
 import { createManagedIdentityClient } from './managed-identity.js';
@@ -18,6 +19,15 @@ export interface TokenParts {
   readonly client: TokenClient | undefined;
   /** Undefined for a login by password. */
   readonly tokens: TokenSource | undefined;
+  /** {@link requestAnew} for this connection; undefined where nothing is to be asked. */
+  readonly requestAnew: ((signal?: AbortSignal) => Promise<FreshToken>) | undefined;
+}
+
+/** A token that was requested a moment ago. */
+export interface FreshToken {
+  readonly token: AccessToken;
+  /** Why it is not kept where it should be, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export interface TokenOptions {
@@ -37,7 +47,38 @@ export function openTokens(settings: Settings, options: TokenOptions): TokenPart
   const { clock, diagnostics } = options;
   const network = createNetwork({ ...settings.network, clock, diagnostics, fetch: options.fetch });
   const client = clientOf(identity, { timeoutMs, network, clock, diagnostics });
-  return { network, client, tokens: sourceOf(settings, client, options) };
+  return {
+    network,
+    client,
+    tokens: sourceOf(settings, client, options),
+    requestAnew: client && ((signal) => requestAnew(settings, client, options, signal)),
+  };
+}
+
+/**
+ * A token that is requested now, whatever is kept, and then kept as any other: it proves the
+ * credential and the place for tokens.
+ *
+ * @throws ConnectorError what {@link TokenStore.obtain} fails with
+ */
+async function requestAnew(
+  { identity, tokens }: Settings,
+  client: TokenClient,
+  options: TokenOptions,
+  signal: AbortSignal | undefined,
+): Promise<FreshToken> {
+  const warnings: string[] = [];
+  const warn = (text: string): void => {
+    warnings.push(text);
+    options.diagnostics.report('settings.warning', { text });
+  };
+  const store = options.tokenStore ?? openTokenStore(storeOptions(identity, tokens, client, options, warn));
+  const token = await store.obtain(tokenKey(identity), {
+    accepts: () => false,
+    request: () => client.requestToken(signal),
+    ...(signal && { signal }),
+  });
+  return { token, warnings };
 }
 
 function clientOf(identity: Identity, context: TokenClientContext): TokenClient | undefined {
@@ -54,11 +95,14 @@ function sourceOf(
 ): TokenSource | undefined {
   const { clock, diagnostics, tokenStore } = options;
   const supplied = tokens.supplied && readSuppliedToken(tokens.supplied, clock);
+  const warn = (text: string): void => {
+    diagnostics.report('settings.warning', { text });
+  };
   if (client)
     return createTokenSource({
       key: tokenKey(identity),
       request: (signal, note) => client.requestToken(signal, note),
-      store: tokenStore ?? openTokenStore(storeOptions(identity, tokens, client, options)),
+      store: tokenStore ?? openTokenStore(storeOptions(identity, tokens, client, options, warn)),
       clock,
       diagnostics,
       supplied,
@@ -71,15 +115,14 @@ function storeOptions(
   identity: Identity,
   { location, key }: TokenSettings,
   client: TokenClient,
-  { clock, diagnostics }: TokenOptions,
+  { clock }: TokenOptions,
+  onWarning: (text: string) => void,
 ): TokenStoreOptions {
   return {
     location,
     clock,
     fingerprint: storeFingerprint(identity),
     keyMaterial: async () => (key ? Buffer.from(key.reveal()) : client.keyMaterial()),
-    onWarning: (text) => {
-      diagnostics.report('settings.warning', { text });
-    },
+    onWarning,
   };
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { deadline, type Clock } from '../clock.js';
+import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { watchExchange } from './exchange.js';
 import type { AuthorityAnswer, SendLimits } from './network.js';
 
 /** A GET to a service of this machine. */
@@ -26,7 +28,7 @@ const LARGEST_HEADERS = 65_536;
 export async function askLocally(
   request: LocalRequest,
   { budget, signal }: SendLimits,
-  clock: Clock,
+  { clock, diagnostics }: { readonly clock: Clock; readonly diagnostics: Diagnostics },
 ): Promise<AuthorityAnswer> {
   const { host } = request.url;
   const leftMs = budget.remainingMs();
@@ -39,15 +41,20 @@ export async function askLocally(
   const either = AbortSignal.any([connecting.signal, limit.signal]);
   let failureOf = (problem: string): ConnectorError =>
     request.unreachable(`${host} cannot be reached (${problem})`);
+  const watch = watchExchange({ method: 'GET', ...request }, diagnostics, clock);
   try {
     const response = await responseTo(request, either, () => {
       connecting.dispose();
       failureOf = (problem) => new ConnectorError('AUTHORITY_UNREACHABLE', { host, problem });
     });
-    return await answerOf(response, host);
-  } catch (error) {
-    if (either.aborted) throw either.reason;
-    throw isConnectorError(error) ? error : failureOf(describe(error));
+    const answer = await answerOf(response, host);
+    watch.answered(answer);
+    return answer;
+  } catch (cause) {
+    const known = isConnectorError(cause) ? cause : failureOf(describe(cause));
+    const error = either.aborted ? (either.reason as Error) : known;
+    watch.failed(error);
+    throw error;
   } finally {
     connecting.dispose();
     limit.dispose();

@@ -42,7 +42,7 @@ export function createManagedIdentityClient(
     diagnostics.report('token.requested', { host, credential: 'a managed identity' });
     const unreachable = (problem: string): Failure =>
       new ConnectorError('MANAGED_IDENTITY_NOT_AVAILABLE', { problem });
-    const answer = await askLocally({ ...request, headers, unreachable }, limits, clock);
+    const answer = await askLocally({ ...request, headers, unreachable }, limits, context);
     const reader = {
       context: (body: ReceivedObject) => contextOf(body, correlationId),
       refusal: (_: ReceivedObject, known: ErrorContext) => refusal(answer, known, identity),

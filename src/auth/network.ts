@@ -3,6 +3,7 @@ import { deadline, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError, type ErrorContext } from '../errors.js';
 import { createDialer, type Dialer } from './dialer.js';
+import { watchExchange } from './exchange.js';
 import type { ProxySettings } from '../settings/settings.js';
 import { nameOf, readRoute, type Environment } from './proxy.js';
 import { ConnectFailure, isVerificationFailure } from './tunnel.js';
@@ -99,16 +100,16 @@ export function createNetwork(options: NetworkOptions): Network {
       const timeout = (): Error => timeoutError(dialer, host, budget.totalMs, context);
       const limit = deadline(clock, budget.remainingMs(), timeout, signal);
       sending += 1;
-      const told = tell(diagnostics, clock, request);
+      const watch = watchExchange(request, diagnostics, clock);
       try {
         requireTls(url, context);
         http ??= loadHttp(dialer, options.fetch);
         const answer = await exchange(await http, request, limit.signal, context);
-        told.answered(answer);
+        watch.answered(answer);
         return answer;
       } catch (cause) {
         const error = limit.signal.aborted ? (limit.signal.reason as Error) : failureOf(cause, host, context);
-        told.failed(error);
+        watch.failed(error);
         throw error;
       } finally {
         limit.dispose();
@@ -120,29 +121,6 @@ export function createNetwork(options: NetworkOptions): Network {
       closed = true;
       dialer.abandon();
       await (await http)?.agent.destroy();
-    },
-  };
-}
-
-/** Reports a request and how it ended: the names of headers, never values, and no body. */
-function tell(
-  diagnostics: Diagnostics | undefined,
-  clock: Clock,
-  { method, url, headers = {} }: AuthorityRequest,
-): { answered: (answer: AuthorityAnswer) => void; failed: (error: unknown) => void } {
-  const { host, pathname: path } = new URL(url);
-  const startedAtMs = clock.steadyMs();
-  const ms = (): number => Math.round(clock.steadyMs() - startedAtMs);
-  diagnostics?.report('http.request', { method, host, path, headers: Object.keys(headers).join(' ') });
-  return {
-    answered({ status, body, requestId = 'none', headerNames }) {
-      const bytes = Buffer.byteLength(body);
-      const names = headerNames.join(' ');
-      diagnostics?.report('http.answer', { host, status, bytes, ms: ms(), requestId, headers: names });
-    },
-    failed(error) {
-      const code = isConnectorError(error) ? error.code : 'CANCELLED';
-      diagnostics?.report('http.failed', { host, code, ms: ms() });
     },
   };
 }

@@ -17,6 +17,7 @@ import { systemClock, type Clock } from '#src/clock.js';
 import { createDiagnostics, type Logger } from '#src/diagnostics.js';
 import type { ErrorCode, ErrorType } from '#src/errors.js';
 import type { ManagedIdentity } from '#src/settings/settings.js';
+import { expectNoCanary } from '../support/canary.js';
 import { failure } from '../support/failure.js';
 import { HastyClock } from '../support/fake-clock.js';
 import { recordingLogger } from '../support/log.js';
@@ -94,6 +95,27 @@ describe('managed identity', function () {
         expect(requests().map(({ status, grant }) => [status, grant])).to.deep.equal([
           [200, { ...requests()[0]?.grant, credential: 'none', resource: RESOURCE }],
         ]);
+      });
+
+      it('reports the exchange: names of headers, never their values, no query', async () => {
+        const logger = recordingLogger();
+        await request({}, environment(), { logger });
+        const lines = logger.lines.filter((line) => line.includes(' http.'));
+        expect(lines).to.have.length(2);
+        expect(lines[0]).to.match(
+          /^debug http\.request: GET http:\/\/[^ ?]+ with headers .*x-ms-client-request-id$/,
+        );
+        expect(lines[1]).to.match(/^debug http\.answer: 200 from \S+: \d+ bytes/);
+        expectNoCanary(logger.lines, [use.sandbox.managedIdentity.appService.header]);
+      });
+
+      it('reports an exchange without an answer', async () => {
+        const logger = recordingLogger();
+        use.sandbox.control.addFaults(reset('request'));
+        await request({}, environment(), { logger, clock: new ConnectedClock() });
+        expect(
+          logger.lines.some((line) => /^debug http\.failed: no answer from \S+: [A-Z_]+ /.test(line)),
+        ).to.equal(true);
       });
 
       it('gives the token of the user-assigned identity that OAuthClientId names', async () => {

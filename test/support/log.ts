@@ -16,4 +16,8 @@ export function recordingLogger(): RecordingLogger {
 }
 
 /** Diagnostics that go nowhere. */
-export const silent: Diagnostics = { report: () => undefined, close: () => Promise.resolve() };
+export const silent: Diagnostics = {
+  report: () => undefined,
+  fileProblem: () => undefined,
+  close: () => Promise.resolve(),
+};

@@ -2,39 +2,21 @@ import { exitCodeOf, type StageName, type StageReport, type TestReport } from '.
 
 const MARKS = { passed: 'ok', failed: 'FAILED', skipped: '-' } as const;
 
-/** Why a stage has nothing to do in a login that succeeds. */
-const WITHOUT: Partial<Record<StageName, string>> = {
-  certificate: 'this login uses no certificate',
-  discovery: 'this login has nothing to discover',
-  token: 'this login has no token',
-  'token-claims': 'there are no claims to look at',
-  tls: 'UseSSL is false',
-};
-
-const AT_THE_DATABASE: ReadonlySet<StageName> = new Set(['tcp', 'tls', 'login', 'privileges']);
-
-/**
- * A test report for a person: a line per stage, why it was skipped, or cause and cure below the one
- * that failed. `tokenOnly` tells that the database was left out on purpose.
- */
-export function renderReport(report: TestReport, tokenOnly = false): string {
+/** A test report for a person: a line per stage, why it was skipped, or cause and cure below the one that failed. */
+export function renderReport(report: TestReport): string {
   const { ok, stages } = report;
-  const failedAt = stages.findIndex(({ status }) => status === 'failed');
-  const lines = stages.map((stage, at) => {
-    if (stage.status !== 'skipped') return renderStage(stage);
-    if (failedAt >= 0 && at > failedAt) return renderSkipped(stage.name, 'not reached');
-    if (tokenOnly && AT_THE_DATABASE.has(stage.name)) return renderSkipped(stage.name, 'not asked for');
-    return renderSkipped(stage.name, WITHOUT[stage.name] ?? 'not needed');
-  });
-  return `${lines.join('')}${ok ? `${resultOf(report, tokenOnly)}\n` : ''}`;
+  return `${stages.map(renderStage).join('')}${ok ? `${resultOf(report)}\n` : ''}`;
 }
 
-function resultOf({ stages }: TestReport, tokenOnly: boolean): string {
-  if (!tokenOnly) return 'The connection works.';
-  const hasToken = stages.some(({ name, status }) => name === 'token' && status === 'passed');
-  return hasToken
-    ? 'The token works; the database was not asked.'
-    : 'Only the settings were tested: this login has no token.';
+function resultOf(report: TestReport): string {
+  const { stages } = report;
+  const hasPassed = (stage: StageName): boolean =>
+    stages.some(({ name, status }) => name === stage && status === 'passed');
+  if (hasPassed('login')) return 'The connection works.';
+  if (!hasPassed('token')) return 'Only the settings were tested: this login has no token.';
+  return detailOf(report, 'token')['supplied'] === true
+    ? 'The supplied token was only looked at: whether it works, the database decides, which was not asked.'
+    : 'The token works; the database was not asked.';
 }
 
 /** Exit code for `report`: 0, or that of the error of the failed stage. */
@@ -43,15 +25,12 @@ export function exitCodeOfReport({ stages }: TestReport): number {
   return failed === undefined ? 0 : exitCodeOf(failed);
 }
 
-function renderSkipped(name: StageName, reason: string): string {
-  return `${headOf('skipped', name, '')}  ${reason}\n`;
-}
-
 function headOf(status: StageReport['status'], name: StageName, time: string): string {
   return `${MARKS[status].padEnd(7)} ${name.padEnd(13)} ${time.padStart(8)}`;
 }
 
 function renderStage({ name, status, ms, detail, error }: StageReport): string {
+  if (status === 'skipped') return `${headOf(status, name, '')}  ${String(detail?.['reason'])}\n`;
   const head = headOf(status, name, `${String(ms)} ms`);
   if (!error) return `${`${head}  ${details(detail)}`.trimEnd()}\n`;
   const sqlState = error.sqlState === undefined ? '' : `, SQLSTATE ${error.sqlState}`;

@@ -21,7 +21,7 @@ export interface Shell {
   format: Format | undefined;
 }
 
-/** Options of every command that needs a connection. */
+/** Options of every command that uses a connection. */
 export interface ConnectedOptions extends ConnectionOptions {
   readonly verbosity?: Verbosity;
 }
@@ -31,12 +31,16 @@ export function addCommand({ program }: Shell, name: string, about: string): Com
   return program.command(name).description(about).copyInheritedSettings(program);
 }
 
-/** A command with the options that name the connection and the verbosity. */
-export function addConnectedCommand(shell: Shell, name: string, about: string): Command {
+/** A command with the options that name the connection. */
+export function addReadingCommand(shell: Shell, name: string, about: string): Command {
   return addCommand(shell, name, about)
     .option('--connection <text>', 'connection string')
-    .option('--connection-file <file>', 'file that holds the connection string')
-    .addOption(verbosityOption());
+    .option('--connection-file <file>', 'file that holds the connection string');
+}
+
+/** A command that uses the connection: with the options that name it, and the verbosity. */
+export function addConnectedCommand(shell: Shell, name: string, about: string): Command {
+  return addReadingCommand(shell, name, about).addOption(verbosityOption());
 }
 
 /** `--format`, of all forms or of `choices`. */

@@ -4,12 +4,13 @@ import {
   isConnectorError,
   parseConnectionString,
   testConnection,
+  type Logger,
   type TestReport,
 } from '../../index.js';
 import { FORM } from './description.js';
 import type { FormProperty } from './form.js';
 import type { AdminRequest, AdminResponse, NodeRedApi } from './node-red-api.js';
-import { connectionNode, type ConnectionNode } from './node-types.js';
+import { CONNECTION_TYPE, connectionNode, type ConnectionNode } from './node-types.js';
 
 /** What the editor shows, and sends back, in place of a stored secret. */
 const STORED = '__PWRD__';
@@ -104,7 +105,16 @@ async function testForm(
   if (stored.length > 0 && changed.length > 0) return withheld(stored, changed);
   const secrets = Object.fromEntries(stored.map((name) => [name, deployed?.credentials[name]]));
   const whole = { ...(tokenOnly && NO_DATABASE), ...typed, ...secrets };
-  return testConnection(whole, { signal, tokenOnly });
+  return testConnection(whole, { signal, tokenOnly, logger: loggerOf(RED) });
+}
+
+// Values that are not deployed are tested too, so that there may be no node to log for.
+function loggerOf({ log }: NodeRedApi): Logger {
+  const at =
+    (level: keyof Logger) =>
+    (line: string): void =>
+      log[level](`[${CONNECTION_TYPE}:test] ${line}`);
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
 }
 
 /** Stands in for a server and a role that are not known yet: a test of the token alone asks neither. */

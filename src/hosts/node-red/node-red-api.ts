@@ -23,6 +23,14 @@ export interface NodeStatus {
 export type Send = (message: FlowMessage) => void;
 export type Done = (error?: Error) => void;
 
+/** Where lines of a log go, by level. */
+export interface NodeRedLog {
+  error(line: string): void;
+  warn(line: string): void;
+  info(line: string): void;
+  debug(line: string): void;
+}
+
 /** A node in the running flow. */
 export interface RuntimeNode {
   readonly id: string;
@@ -75,6 +83,8 @@ export interface NodeRedApi {
       callback: (error: Error | null | undefined, found: unknown) => void,
     ): void;
   };
+  /** The log of the whole Node-RED. */
+  readonly log: NodeRedLog;
   readonly auth: { needsPermission(permission: string): Guard };
   readonly httpAdmin: {
     post(path: string, guard: Guard, serve: (request: AdminRequest, response: AdminResponse) => void): void;

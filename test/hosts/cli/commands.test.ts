@@ -124,6 +124,29 @@ describe('pg-entra', function () {
     expect(role).to.deep.equal({ rolname: "o'brien" });
   });
 
+  for (const [title, connection, reason] of [
+    ['a password', 'Server=x;User=u;Password=p', 'no Entra identity'],
+    [
+      'an OpenID provider',
+      'Server=x;User=u;AuthScheme=OAuthClient;OAuthIssuer=https://x.example;OAuthClientId=a;OAuthClientSecret=b',
+      'pg_ident.conf',
+    ],
+    ['a token without oid', 'Server=x;User=u;OAuthAccessToken=opaque', 'Give the object id by --object-id'],
+  ] as const) {
+    it(`role-sql refuses a login by ${title}`, async () => {
+      const { out, err, exitCode } = await shell(['role-sql', '--connection', connection]);
+      expect({ out, exitCode }).to.deep.equal({ out: '', exitCode: 2 });
+      expect(err).to.include(reason);
+    });
+  }
+
+  it('role-sql takes the object id of a supplied token from the option', async () => {
+    const connection = 'Server=x;User=u;OAuthAccessToken=opaque';
+    const { out, exitCode } = await shell(['role-sql', '--connection', connection, '--object-id', 'an-id']);
+    expect(exitCode).to.equal(0);
+    expect(out).to.include("with_oid('u', 'an-id'");
+  });
+
   it('run takes SQL and parameters from options, in every format', async () => {
     const args = [
       'run',
@@ -166,6 +189,12 @@ describe('pg-entra', function () {
     ['no connection', ['test'], 2, 'PG_ENTRA_CONNECTION'],
     ['two connections', ['test', '--connection', 'a=b', '--connection-file', 'x'], 2, 'not both'],
     ['a missing file', ['test', '--connection-file', 'nowhere'], 2, 'ENOENT'],
+    [
+      'a verbosity where nothing is logged',
+      ['explain', '--verbosity', '5'],
+      2,
+      "unknown option '--verbosity'",
+    ],
     ['a wrong verbosity', ['test', '--verbosity', '9'], 2, 'Must be 1 to 5'],
     ['a wrong format', ['errors', '--format', 'xml'], 2, 'json, ndjson, csv, table'],
     [

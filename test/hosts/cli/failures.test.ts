@@ -208,8 +208,32 @@ describe('pg-entra test, by what is wrong', function () {
     expect(out).to.match(/^- +discovery +this login has nothing to discover$/m);
     expect(out).to.match(/^ok +token-claims .*expiresAt=\d{4}-/m);
     const only = await shell(['test', '--token-only'], { environment: { PG_ENTRA_CONNECTION: supplied } });
-    expect(only.out).to.include('The token works');
+    expect(only.out).to.include('The supplied token was only looked at').and.not.include('works;');
+    expect(only.out).to.match(/^ok +token +\d+ ms +supplied=true expiresInSeconds=3\d{3}$/m);
   });
+
+  it('claims nothing of a supplied token that says nothing about itself', async () => {
+    const connection = 'Server=x;User=u;AuthScheme=OAuthToken;OAuthAccessToken=garbage';
+    const { out, exitCode } = await shell(['test', '--token-only', '--connection', connection]);
+    expect(exitCode).to.equal(0);
+    expect(out)
+      .to.match(/^ok +token +\d+ ms +supplied=true$/m)
+      .and.match(/^- +token-claims +the token says nothing about itself$/m)
+      .and.include('The supplied token was only looked at');
+    const shown = await shell(['token', '--connection', connection]);
+    expect(shown.out)
+      .to.match(/^supplied +true$/m)
+      .and.not.match(/lifetime|86400/);
+  });
+
+  for (const given of ['UseSSL=false', 'SSLMode=disable']) {
+    it(`says that TLS is off because of ${given}`, async () => {
+      const { Server, Port, User, Password } = use.properties({}, 'password');
+      const connection = `${formatConnectionString({ Server, Port, User, Password })};${given}`;
+      const { out } = await shell(['test', '--connection', connection]);
+      expect(out).to.match(new RegExp(`^- +tls +${given.replace('=', ' is ')}$`, 'm'));
+    });
+  }
 
   it('skips the token of a login by password, and says so', async () => {
     const environment = { PG_ENTRA_CONNECTION: 'Server=127.0.0.1;Port=1;User=u;Password=p' };

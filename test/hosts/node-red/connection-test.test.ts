@@ -1,15 +1,18 @@
+import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
 import { startNodeRed, type NodeRed } from '#samples/runner/node-red.js';
 import { PROJECT } from '#samples/runner/sample.js';
 import { changedTarget } from '#src/hosts/node-red/connection-test.js';
 import { parseConnectionString, type TestReport } from '#src/index.js';
+import { useFolder } from '../../support/folder.js';
 import { connectionNode, IDS, runFlow, selectOf } from '../../support/node-red.js';
 
 const STORED = '__PWRD__';
 
 describe('Node-RED Test button', function () {
   this.timeout(60_000);
+  const folder = useFolder();
   let sandbox: Sandbox;
   let nodeRed: NodeRed;
   let properties: Record<string, string>;
@@ -131,6 +134,22 @@ describe('Node-RED Test button', function () {
     expect(ok).to.equal(true);
     expect(stages.filter(({ status }) => status === 'passed').at(-1)?.name).to.equal('token-claims');
     expect(sandbox.control.logins()).to.deep.equal([]);
+  });
+
+  it('says why a stage was skipped', async () => {
+    expect((await test()).stages.find(({ name }) => name === 'certificate')).to.deep.include({
+      status: 'skipped',
+      detail: { reason: 'this login uses no certificate' },
+    });
+  });
+
+  it('logs to Node-RED, and leaves Logfile alone', async () => {
+    const Logfile = folder.path('test.log');
+    await test({ Logfile, Verbosity: '1', OAuthClientSecret: 'not-the-secret' });
+    expect(existsSync(Logfile)).to.equal(false);
+    expect(nodeRed.output())
+      .to.match(/\[warn\] \[pg-entra-connection:test\] settings\.warning: Logfile has no effect/)
+      .and.match(/\[info\] \[pg-entra-connection:test\] token\.failed: .*WRONG_CLIENT_SECRET/);
   });
 
   it('knows no stored secret of another node', async () => {

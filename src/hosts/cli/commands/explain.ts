@@ -1,7 +1,7 @@
 import { explainSettings } from '../../../index.js';
-import { readConnection } from '../connection.js';
+import { readConnection, type ConnectionOptions } from '../connection.js';
 import { json, renderRows, type Format } from '../output.js';
-import { addConnectedCommand, formatOption, type ConnectedOptions, type Shell } from '../shell.js';
+import { addReadingCommand, formatOption, type Shell } from '../shell.js';
 
 /** A certificate would push the columns beside it off the screen. */
 const LONGEST = { value: 60 };
@@ -9,13 +9,13 @@ const LONGEST = { value: 60 };
 /** `explain`: the effective settings, masked, and where each came from. */
 export function addExplain(shell: Shell): void {
   const { io } = shell;
-  addConnectedCommand(
+  addReadingCommand(
     shell,
     'explain',
     'Show the effective settings, secrets masked, and where each came from.',
   )
     .addOption(formatOption('table'))
-    .action(async (options: ConnectedOptions & { format: Format }) => {
+    .action(async (options: ConnectionOptions & { format: Format }) => {
       const { effective, notes } = explainSettings(await readConnection(options, io));
       const rows = effective.map(({ name, value, origin, note = '' }) => ({
         property: name,

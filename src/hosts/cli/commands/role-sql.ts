@@ -1,7 +1,8 @@
-import { createRoleSql, explainSettings } from '../../../index.js';
+import { createRoleSql, explainSettings, type Settings } from '../../../index.js';
 import { readConnection } from '../connection.js';
 import { detailOf, exitCodeOfReport, renderReport } from '../report.js';
 import { addConnectedCommand, type ConnectedOptions, type Shell } from '../shell.js';
+import { UsageError } from '../usage-error.js';
 import { walk } from './test.js';
 
 interface RoleOptions extends ConnectedOptions {
@@ -15,11 +16,25 @@ export function addRoleSql(shell: Shell): void {
     .action((options: RoleOptions) => printRoleSql(shell, options));
 }
 
+/** Why a login that is none of Microsoft Entra ID has no role to be made. */
+const NOT_OF_ENTRA: Partial<Record<Settings['identity']['kind'], string>> = {
+  password:
+    'AuthScheme Password has no Entra identity: its role is made by CREATE ROLE with a password (and LOGIN).',
+  openid:
+    "AuthScheme OAuthClient has no Entra identity: the server itself maps the subject of the provider's token to a role (pg_ident.conf, or the validator of its OAuth login), and the role is made by CREATE ROLE with LOGIN.",
+};
+
 async function printRoleSql(shell: Shell, options: RoleOptions): Promise<void> {
   const { io } = shell;
   const { settings } = explainSettings(await readConnection(options, io));
+  const refusal = NOT_OF_ENTRA[settings.identity.kind];
+  if (refusal !== undefined) throw new UsageError(refusal);
   const objectId = options.objectId ?? (await objectIdFromToken(shell, options));
   if (shell.exitCode !== 0) return;
+  if (settings.identity.kind === 'supplied' && objectId === undefined)
+    throw new UsageError(
+      'OAuthAccessToken names no object of Microsoft Entra ID (claim oid). Give the object id by --object-id.',
+    );
   io.out(
     '-- Run this as Microsoft Entra administrator of the server, in the database postgres;\n-- then connect to your own database and grant the role what the flow needs.\n',
   );
@@ -31,7 +46,7 @@ async function objectIdFromToken(shell: Shell, options: RoleOptions): Promise<st
   const report = await walk(options, io, true);
   shell.exitCode = exitCodeOfReport(report);
   if (!report.ok) {
-    io.err(renderReport(report, true));
+    io.err(renderReport(report));
     io.err('Without a token the object id is not known. Give it by --object-id.\n');
   }
   const { objectId } = detailOf(report, 'token-claims');

@@ -19,7 +19,7 @@ export function addTest(shell: Shell): void {
     .addOption(formatOption('table', ['table', 'json']))
     .action(async (options: ConnectedOptions & { tokenOnly: boolean; format: string }) => {
       const report = await walk(options, io, options.tokenOnly);
-      io.out(options.format === 'table' ? renderReport(report, options.tokenOnly) : json(report));
+      io.out(options.format === 'table' ? renderReport(report) : json(report));
       shell.exitCode = exitCodeOfReport(report);
     });
 }

@@ -33,7 +33,7 @@ async function describeToken(shell: Shell, options: TokenOptions): Promise<void>
   const report = await walk(options, io, true);
   shell.exitCode = exitCodeOfReport(report);
   if (!report.ok) {
-    io.err(renderReport(report, true));
+    io.err(renderReport(report));
     return;
   }
   if (report.stages.some(({ name, status }) => name === 'token' && status !== 'passed'))

@@ -3,18 +3,27 @@
 export function showReport({ ok, stages }) {
   const list = $('#pg-entra-report').empty();
   for (const stage of stages.filter(({ status }) => status !== 'skipped')) list.append(stageLine(stage));
-  const failed = stages.findIndex(({ status }) => status === 'failed');
-  const unreached = failed < 0 ? [] : stages.slice(failed + 1).map(({ name }) => name);
-  if (unreached.length > 0)
-    list.append($('<li class="pg-entra-skipped">').text(`not reached: ${unreached.join(', ')}`));
+  for (const [reason, names] of skippedBy(stages))
+    list.append($('<li class="pg-entra-skipped">').text(`${reason}: ${names.join(', ')}`));
   if (ok) list.append($('<li class="pg-entra-result pg-entra-passed">').text(resultOf(stages)));
+}
+
+/** Names of the skipped stages by the reason. */
+function skippedBy(stages) {
+  const byReason = new Map();
+  for (const { name, status, detail } of stages) {
+    if (status === 'skipped') byReason.set(detail.reason, [...(byReason.get(detail.reason) ?? []), name]);
+  }
+  return byReason;
 }
 
 function resultOf(stages) {
   const detailOf = (name) => stages.find((stage) => stage.name === name)?.detail ?? {};
-  const { lifetimeSeconds } = detailOf('token');
+  const { supplied, lifetimeSeconds } = detailOf('token');
   const life = lifetimeSeconds < 120 ? `${lifetimeSeconds} s` : `${Math.floor(lifetimeSeconds / 60)} min`;
   const { serverVersion, role, database } = detailOf('privileges');
+  if (serverVersion === undefined && supplied)
+    return 'The supplied token was only looked at: whether it works, the database decides.';
   if (serverVersion === undefined && lifetimeSeconds === undefined)
     return 'Only the settings were tested: this login has no token.';
   if (serverVersion === undefined) return `Token works: valid for ${life}. The database was not asked.`;
