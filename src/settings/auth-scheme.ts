@@ -51,6 +51,7 @@ export function chooseLogin(values: ValueReader): LoginChoice {
   values.count('InitiateOAuth', initiate, initiate === 'OFF' ? ONLY_TOKEN : CAN_REQUEST);
   reportConflicts(values, scheme);
   reportMissingSense(values, choice);
+  if (written === 'OFF') reportNothingToUse(values, scheme);
   return choice;
 }
 
@@ -97,6 +98,17 @@ function reportMissingSense(values: ValueReader, { scheme, initiate, grant }: Lo
     if (grant === 'JWT' && !values.has('OAuthJWTCert'))
       values.problem('OAuthJWTCert', 'is missing: OAuthGrantType JWT signs its assertion with it');
   }
+}
+
+// OFF is the default elsewhere, so it is pasted beside credentials that are meant to be used.
+function reportNothingToUse(values: ValueReader, scheme: AuthScheme): void {
+  const couldRequest = scheme === 'AzureMSI' || hasAny(values, CREDENTIALS);
+  if (scheme === 'Password' || values.has('OAuthAccessToken') || !couldRequest) return;
+  values.conflict(
+    ['InitiateOAuth'],
+    'InitiateOAuth OFF means that only a token of yours is used, and none is given; ' +
+      'set it to GETANDREFRESH, or remove it, and the connector obtains one.',
+  );
 }
 
 function hasAny(values: ValueReader, names: readonly PropertyName[]): boolean {
