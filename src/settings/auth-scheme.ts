@@ -48,15 +48,18 @@ export function chooseLogin(values: ValueReader): LoginChoice {
       scheme,
       decided.by === undefined ? 'no credential is set' : `from ${decided.by}`,
     );
-  values.count('InitiateOAuth', initiate, initiate === 'OFF' ? ONLY_TOKEN : CAN_REQUEST);
+  values.count('InitiateOAuth', initiate, storyOf(choice));
   reportConflicts(values, scheme);
   reportMissingSense(values, choice);
   if (written === 'OFF') reportNothingToUse(values, scheme);
   return choice;
 }
 
-const ONLY_TOKEN = 'only OAuthAccessToken is set';
-const CAN_REQUEST = 'the connector can request a token';
+function storyOf({ scheme, initiate }: LoginChoice): string {
+  if (initiate !== 'OFF') return 'the connector can request a token';
+  return scheme === 'OAuthToken' ? 'OAuthToken uses OAuthAccessToken only' : 'only OAuthAccessToken is set';
+}
+
 const NO_BROWSER =
   'without OAuthClientSecret or OAuthJWTCert it logs in a user by a browser, and a flow has neither; set one of the two, and the application logs in as itself';
 

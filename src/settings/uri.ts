@@ -99,7 +99,7 @@ function pairsOf({ user, password, host, port, database, parameters }: UriParts)
     const text = value === undefined ? '' : decoded(value);
     return text === '' ? [] : [[name, name === 'Password' ? literal(text) : text]];
   });
-  return [...pairs, ...parameters.map(([name, value]): Pair => [decoded(name), decoded(value)])];
+  return [...pairs, ...parameters.map(([name, value]): Pair => [decoded(name), decoded(value), 'separator'])];
 }
 
 // Before the @ of a URI stands a password and never a reference to one.

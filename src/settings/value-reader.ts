@@ -14,6 +14,7 @@ export class ValueReader {
   /** Values in the form in which they count, where that is not the given one. */
   readonly #counting = new Map<PropertyName, string>();
   readonly #stories = new Map<PropertyName, string>();
+  readonly #idle = new Map<PropertyName, string>();
 
   constructor(given: ReadonlyMap<PropertyName, GivenValue>, sources: SettingsSources) {
     this.#given = given;
@@ -61,6 +62,16 @@ export class ValueReader {
     this.count(name, value);
   }
 
+  /** Lets other values make `names` useless; `reason` says behind "has no effect" which. */
+  idle(names: readonly PropertyName[], reason: string): void {
+    for (const name of names) this.#idle.set(name, reason);
+  }
+
+  /** What {@link idle} said of `name`. */
+  idleReason(name: PropertyName): string | undefined {
+    return this.#idle.get(name);
+  }
+
   /** Words for the file or the variable that the value was read from. */
   sourceOf(name: PropertyName): string | undefined {
     const { file, variable } = this.#given.get(name) ?? {};
@@ -91,11 +102,12 @@ export class ValueReader {
   }
 
   integer(name: PropertyName): number {
-    const { range = [0, Number.MAX_SAFE_INTEGER] } = propertyOf(name);
+    const { range = [0, Number.MAX_SAFE_INTEGER], unit } = propertyOf(name);
     const text = this.text(name);
     const value = /^-?\d{1,15}$/.test(text) ? Number(text) : NaN;
     if (!(value >= range[0] && value <= range[1])) {
-      this.problem(name, `must be a whole number from ${String(range[0])} to ${String(range[1])}`);
+      const rule = `must be a whole number from ${String(range[0])} to ${String(range[1])}`;
+      this.problem(name, unit === 'milliseconds' ? `${rule} (milliseconds, not seconds)` : rule);
     } else this.count(name, String(value));
     return value;
   }
