@@ -8,7 +8,7 @@ import { logOf } from './log.js';
 import { propertyOf } from './properties.js';
 import { proxyOf, type ProxySettings } from './proxy.js';
 import type { RawProperties, ReadProperties, SettingsNote } from './raw-properties.js';
-import { expandReferences, type SettingsSources } from './references.js';
+import type { SettingsSources } from './references.js';
 import type { Secret } from './secret.js';
 import { serverOf, type ServerSettings } from './server.js';
 import { tokenKeyOf } from './token-key.js';
@@ -114,7 +114,7 @@ export function explainSettings(
 }
 
 function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedSettings {
-  const values = new ValueReader(expandReferences(read.properties, sources), sources);
+  const values = new ValueReader(read.properties, sources);
   const login = chooseLogin(values);
   values.requireSupport();
   const deciding = {

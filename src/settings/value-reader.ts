@@ -1,8 +1,9 @@
-import type { SettingsNote } from './raw-properties.js';
+import type { RawProperties, SettingsNote } from './raw-properties.js';
+import { isConnectorError } from '../errors.js';
 import { Problems } from './problems.js';
 import { PROPERTIES, propertyOf, type Property, type PropertyName } from './properties.js';
 import { holds } from './property.js';
-import { readTextFile, type GivenValue, type SettingsSources } from './references.js';
+import { expandReferences, readTextFile, type GivenValue, type SettingsSources } from './references.js';
 import { Secret } from './secret.js';
 
 /** Reads one value after the other and collects everything that is wrong with them. */
@@ -16,8 +17,8 @@ export class ValueReader {
   readonly #stories = new Map<PropertyName, string>();
   readonly #idle = new Map<PropertyName, string>();
 
-  constructor(given: ReadonlyMap<PropertyName, GivenValue>, sources: SettingsSources) {
-    this.#given = given;
+  constructor(raw: RawProperties, sources: SettingsSources) {
+    this.#given = expandReferences(raw, sources, this.#problems);
     this.#sources = sources;
   }
 
@@ -154,13 +155,23 @@ export class ValueReader {
   /** PEM text; undefined where it is absent, or `system`, as libpq calls what the runtime trusts. */
   pem(name: PropertyName): string | undefined {
     const value = this.optional(name);
-    if (value === undefined || value === 'system') return undefined;
+    if (value === undefined || value === '' || value === 'system') return undefined;
     const isText = value.includes('-----BEGIN ');
     if (isText) this.count(name, '(PEM text)');
-    const text = isText ? value : readTextFile(name, value, this.#sources);
+    const text = isText ? value : this.#fileText(name, value);
     if (!text.includes('-----BEGIN CERTIFICATE-----'))
       this.problem(name, 'must hold certificates in PEM form');
     return text;
+  }
+
+  #fileText(name: PropertyName, path: string): string {
+    try {
+      return readTextFile(name, path, this.#sources);
+    } catch (error) {
+      if (!isConnectorError(error)) throw error;
+      this.#problems.unread(name, error);
+      return '';
+    }
   }
 
   note(property: PropertyName, text: string): void {

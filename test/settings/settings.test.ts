@@ -237,7 +237,7 @@ describe('settings', () => {
       );
     });
 
-    const LONG = `${SECRET.replace('s3cret~value', 'x'.repeat(32))}`;
+    const LONG = SECRET.replace('s3cret~value', 'x'.repeat(32));
     const keys: readonly (readonly [what: string, text: string, reason: string | undefined])[] = [
       ['a managed identity', `${SERVER}AuthScheme=AzureMSI;`, 'a managed identity has no secret'],
       [
