@@ -48,14 +48,18 @@ export function chooseLogin(values: ValueReader): LoginChoice {
       scheme,
       decided.by === undefined ? 'no credential is set' : `from ${decided.by}`,
     );
-  values.count('InitiateOAuth', initiate, initiate === 'OFF' ? ONLY_TOKEN : CAN_REQUEST);
+  values.count('InitiateOAuth', initiate, storyOf(choice));
   reportConflicts(values, scheme);
   reportMissingSense(values, choice);
+  if (written === 'OFF') reportNothingToUse(values, scheme);
   return choice;
 }
 
-const ONLY_TOKEN = 'only OAuthAccessToken is set';
-const CAN_REQUEST = 'the connector can request a token';
+function storyOf({ scheme, initiate }: LoginChoice): string {
+  if (initiate !== 'OFF') return 'the connector can request a token';
+  return scheme === 'OAuthToken' ? 'OAuthToken uses OAuthAccessToken only' : 'only OAuthAccessToken is set';
+}
+
 const NO_BROWSER =
   'without OAuthClientSecret or OAuthJWTCert it logs in a user by a browser, and a flow has neither; set one of the two, and the application logs in as itself';
 
@@ -97,6 +101,17 @@ function reportMissingSense(values: ValueReader, { scheme, initiate, grant }: Lo
     if (grant === 'JWT' && !values.has('OAuthJWTCert'))
       values.problem('OAuthJWTCert', 'is missing: OAuthGrantType JWT signs its assertion with it');
   }
+}
+
+// OFF is the default elsewhere, so it is pasted beside credentials that are meant to be used.
+function reportNothingToUse(values: ValueReader, scheme: AuthScheme): void {
+  const couldRequest = scheme === 'AzureMSI' || hasAny(values, CREDENTIALS);
+  if (scheme === 'Password' || values.has('OAuthAccessToken') || !couldRequest) return;
+  values.conflict(
+    ['InitiateOAuth'],
+    'InitiateOAuth OFF means that only a token of yours is used, and none is given; ' +
+      'set it to GETANDREFRESH, or remove it, and the connector obtains one.',
+  );
 }
 
 function hasAny(values: ValueReader, names: readonly PropertyName[]): boolean {

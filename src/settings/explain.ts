@@ -44,7 +44,7 @@ function originOf(
   alias: string | undefined,
 ): EffectiveProperty['origin'] {
   if (values.has(property.name)) return alias === undefined ? 'given' : 'alias';
-  return property.default === undefined ? 'derived' : 'default';
+  return values.storyOf(property.name) === undefined ? 'default' : 'derived';
 }
 
 function noteOn(property: Property, values: ValueReader, alias: string | undefined): string | undefined {
@@ -77,5 +77,6 @@ function idleReason(property: Property, values: ValueReader, deciding: Deciding)
   const deciders = Object.keys(visibleWhen) as (keyof Deciding)[];
   const unmet = deciders.find((decider) => !holds({ [decider]: visibleWhen[decider] ?? [] }, deciding));
   if (unmet !== undefined) return `with ${unmet} ${deciding[unmet]}`;
-  return beside === undefined || values.has(beside as PropertyName) ? undefined : `without ${beside}`;
+  if (beside !== undefined && !values.has(beside as PropertyName)) return `without ${beside}`;
+  return values.idleReason(property.name);
 }

@@ -107,11 +107,22 @@ export function identityOf(values: ValueReader, choice: LoginChoice): Identity {
     return {
       kind: 'password',
       password: values.secret('Password') ?? new Secret(''),
-      weakest: (values.choice('RequireAuth') ?? 'SCRAM-SHA-256') as PasswordIdentity['weakest'],
+      weakest: weakestOf(values),
     };
   if (scheme === 'OAuthToken' || initiate === 'OFF') return { kind: 'supplied' };
   if (scheme === 'AzureMSI') return managedIdentityOf(values);
   return scheme === 'OAuthClient' ? openIdOf(values, choice) : entraOf(values, choice);
+}
+
+function weakestOf(values: ValueReader): PasswordIdentity['weakest'] {
+  const weakest = (values.choice('RequireAuth') ?? 'SCRAM-SHA-256') as PasswordIdentity['weakest'];
+  const mode = values.counting('SSLMode');
+  if (weakest === 'PASSWORD' && (mode === 'disable' || mode === 'require'))
+    values.note(
+      'RequireAuth',
+      `RequireAuth PASSWORD counts as MD5 with SSLMode ${mode}: the password itself is given to a verified server only.`,
+    );
+  return weakest;
 }
 
 function entraOf(values: ValueReader, { scheme }: LoginChoice): EntraIdentity {
@@ -160,7 +171,7 @@ function openIdOf(values: ValueReader, { grant }: LoginChoice): OpenIdIdentity {
     grant: grant === 'JWT' && certificate ? { certificate, subject } : undefined,
     assertionAudience: values.optional('OAuthJWTAudience'),
     scope: scopeOf(values, isScope, 'must be names separated by single blanks', 'none is asked for'),
-    audience: audienceOf(values),
+    audience: openIdAudienceOf(values),
   };
 }
 
@@ -265,6 +276,12 @@ function isScope(scope: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(scope);
 }
 
+function openIdAudienceOf(values: ValueReader): string | undefined {
+  const audience = audienceOf(values);
+  if (audience === undefined) values.count('OAuthAudience', '', 'none is asked for, and any is taken');
+  return audience;
+}
+
 function audienceOf(values: ValueReader): string | undefined {
   return values.optionalChecked(
     'OAuthAudience',
@@ -273,9 +290,18 @@ function audienceOf(values: ValueReader): string | undefined {
   );
 }
 
+function isDate(text: string): boolean {
+  const [, day = ''] = /^(\d{4}-\d{2}-\d{2})(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2}))?$/.exec(text) ?? [];
+  return isDay(day) && !Number.isNaN(Date.parse(text));
+}
+
+// The parser of the language takes the 31st of February for the 3rd of March.
+function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
 function dateOf(values: ValueReader, name: PropertyName): number | undefined {
-  const isDate = (text: string): boolean =>
-    /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) && !Number.isNaN(Date.parse(text));
   const text = values.optionalChecked(name, isDate, 'must be a date, such as 2027-03-31');
   return text === undefined || !isDate(text) ? undefined : Date.parse(text);
 }

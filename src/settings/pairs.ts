@@ -1,8 +1,11 @@
 import { ConnectorError } from '../errors.js';
 import { findProperty } from './properties.js';
 
-/** A name as written, and its value; undefined where `Name=` leaves the property unset. */
-export type Pair = readonly [name: string, value: string | undefined];
+/**
+ * A name as written, and its value; undefined where `Name=` leaves the property unset. `separator`
+ * says that the value ended where the next one of these was, which may have been meant as a part of it.
+ */
+export type Pair = readonly [name: string, value: string | undefined, ending?: 'separator'];
 
 /** More pairs than there are properties are no connection any more. */
 export const MOST_PAIRS = 1_000;
@@ -29,7 +32,7 @@ export function pairsOf(text: string, start: number): Pair[] {
     if (pairs.length === MOST_PAIRS) throw malformed('it has more than 1,000 pairs', at);
     const name = readName(text, at);
     const value = readValue(text, name.end);
-    pairs.push([name.text, value.text]);
+    pairs.push(value.isQuoted ? [name.text, value.text] : [name.text, value.text, 'separator']);
     at = value.end;
   }
   return pairs;
@@ -72,7 +75,13 @@ function readName(text: string, start: number): { text: string; end: number } {
   return { text: name, end: at + 1 };
 }
 
-function readValue(text: string, start: number): { text: string | undefined; end: number } {
+interface Value {
+  readonly text: string | undefined;
+  readonly end: number;
+  readonly isQuoted: boolean;
+}
+
+function readValue(text: string, start: number): Value {
   let at = start;
   while (isBlank(text, at)) at += 1;
   const closing = CLOSING[text.charAt(at)];
@@ -80,10 +89,10 @@ function readValue(text: string, start: number): { text: string | undefined; end
   const semicolon = text.indexOf(';', at);
   const end = semicolon < 0 ? text.length : semicolon;
   const value = trimBlanks(text.slice(at, end));
-  return { text: value === '' ? undefined : value, end };
+  return { text: value === '' ? undefined : value, end, isQuoted: false };
 }
 
-function readQuoted(text: string, start: number, closing: string): { text: string; end: number } {
+function readQuoted(text: string, start: number, closing: string): Value {
   const parts: string[] = [];
   let from = start + 1;
   for (;;) {
@@ -98,7 +107,7 @@ function readQuoted(text: string, start: number, closing: string): { text: strin
   while (isBlank(text, from)) from += 1;
   if (from < text.length && text[from] !== ';')
     throw malformed('something stands behind a quoted value', from);
-  return { text: parts.join(''), end: from };
+  return { text: parts.join(''), end: from, isQuoted: true };
 }
 
 // By its code: a string for each of a million characters would take its time.

@@ -18,17 +18,33 @@ const CLIENTS = [...ENTRA_APPLICATIONS, 'OAuthClient'];
 const REQUESTERS = [...CLIENTS, 'AzureMSI'];
 const TOKEN_SCHEMES = [...REQUESTERS, 'OAuthToken'];
 
-const WITH_TENANT: PropertyCondition = { AuthScheme: ENTRA_APPLICATIONS };
-const WITH_ENTRA: PropertyCondition = { AuthScheme: [...ENTRA_APPLICATIONS, 'AzureMSI'] };
 const WITH_TOKEN: PropertyCondition = { AuthScheme: TOKEN_SCHEMES };
 const WITH_OWN_TOKEN: PropertyCondition = {
   AuthScheme: TOKEN_SCHEMES,
   InitiateOAuth: ['REFRESH', 'OFF'],
 };
-const WITH_REQUESTS: PropertyCondition = { AuthScheme: REQUESTERS };
-const WITH_SECRET: PropertyCondition = { AuthScheme: ['AzureServicePrincipal', 'AzureAD', 'OAuthClient'] };
-const WITH_CERTIFICATE: PropertyCondition = {
+const REQUESTS: PropertyCondition = { AuthScheme: REQUESTERS, InitiateOAuth: REQUESTING };
+const REQUESTS_WITH_ENTRA: PropertyCondition = {
+  AuthScheme: [...ENTRA_APPLICATIONS, 'AzureMSI'],
+  InitiateOAuth: REQUESTING,
+};
+const REQUESTS_BY_SECRET: PropertyCondition = {
+  AuthScheme: ['AzureServicePrincipal', 'AzureAD', 'OAuthClient'],
+  InitiateOAuth: REQUESTING,
+};
+const REQUESTS_BY_CERTIFICATE: PropertyCondition = {
   AuthScheme: ['AzureServicePrincipalCert', 'AzureAD', 'OAuthClient'],
+  InitiateOAuth: REQUESTING,
+};
+const REQUESTS_BY_ASSERTION: PropertyCondition = {
+  AuthScheme: ['AzureWorkloadIdentity'],
+  InitiateOAuth: REQUESTING,
+};
+const REQUESTS_OPENID: PropertyCondition = { AuthScheme: ['OAuthClient'], InitiateOAuth: REQUESTING };
+const REQUESTS_BY_GRANT: PropertyCondition = {
+  AuthScheme: ['OAuthClient'],
+  OAuthGrantType: ['JWT'],
+  InitiateOAuth: REQUESTING,
 };
 const REQUESTS_FROM_ENTRA: PropertyCondition = { AuthScheme: ENTRA_APPLICATIONS, InitiateOAuth: REQUESTING };
 const REQUESTS_AS_CLIENT: PropertyCondition = { AuthScheme: CLIENTS, InitiateOAuth: REQUESTING };
@@ -155,7 +171,7 @@ export const PROPERTIES = [
     group: 'azure',
     kind: 'text',
     required: REQUESTS_FROM_ENTRA,
-    visibleWhen: WITH_TENANT,
+    visibleWhen: REQUESTS_FROM_ENTRA,
     help: 'Tenant that issues the token: its directory id, or one of its domain names such as contoso.onmicrosoft.com. The authority is discovered from it.',
   },
   {
@@ -165,7 +181,7 @@ export const PROPERTIES = [
     kind: 'choice',
     choices: ['AUTO', 'GLOBAL', 'USGOVT', 'CHINA'],
     default: 'AUTO',
-    visibleWhen: WITH_ENTRA,
+    visibleWhen: REQUESTS_WITH_ENTRA,
     help: 'Cloud of the tenant. AUTO reads it from the OpenID configuration of the tenant; a named one is held to.',
   },
   {
@@ -174,7 +190,7 @@ export const PROPERTIES = [
     group: 'azure',
     kind: 'text',
     derived: 'the authority of AzureEnvironment',
-    visibleWhen: WITH_TENANT,
+    visibleWhen: REQUESTS_FROM_ENTRA,
     help: 'Host of the authority, for a private or test authority. The clouds of Microsoft are found from the tenant.',
   },
   {
@@ -183,7 +199,7 @@ export const PROPERTIES = [
     group: 'azure',
     kind: 'text',
     derived: 'the global token service',
-    visibleWhen: WITH_TENANT,
+    visibleWhen: REQUESTS_FROM_ENTRA,
     help: 'Region whose token service is asked, for example westeurope.',
   },
   {
@@ -204,7 +220,7 @@ export const PROPERTIES = [
     choices: ['CLIENT', 'JWT'],
     refused: REFUSED_GRANTS,
     default: 'CLIENT',
-    visibleWhen: { AuthScheme: CLIENTS },
+    visibleWhen: REQUESTS_AS_CLIENT,
     help: 'CLIENT: the application logs in as itself (client credentials). JWT: with a signed assertion as grant (RFC 7523), for OAuthClient.',
   },
   {
@@ -214,7 +230,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     required: REQUESTS_AS_CLIENT,
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS,
     help: 'Application (client) id of the app registration. With AzureMSI: the client id of a user-assigned identity, empty for the system-assigned one.',
   },
   {
@@ -226,7 +242,7 @@ export const PROPERTIES = [
     secret: true,
     required: REQUESTS_WITH_SECRET,
     instead: ['OAuthJWTCert'],
-    visibleWhen: WITH_SECRET,
+    visibleWhen: REQUESTS_BY_SECRET,
     help: 'Value of a client secret of the app registration (not the secret id).',
   },
   {
@@ -235,7 +251,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     secret: true,
-    visibleWhen: WITH_SECRET,
+    visibleWhen: REQUESTS_BY_SECRET,
     beside: 'OAuthClientSecret',
     help: 'Second client secret, tried when the first one is refused or expired: the overlap while secrets are rotated.',
   },
@@ -244,7 +260,7 @@ export const PROPERTIES = [
     title: 'OAuth Client Secret Expires',
     group: 'oauth',
     kind: 'text',
-    visibleWhen: WITH_SECRET,
+    visibleWhen: REQUESTS_BY_SECRET,
     beside: 'OAuthClientSecret',
     help: 'Date on which the client secret expires (2027-03-31), for warnings 30, 7 and 1 days ahead.',
   },
@@ -254,8 +270,8 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     secret: true,
-    required: { AuthScheme: ['AzureWorkloadIdentity'], InitiateOAuth: REQUESTING },
-    visibleWhen: { AuthScheme: ['AzureWorkloadIdentity'] },
+    required: REQUESTS_BY_ASSERTION,
+    visibleWhen: REQUESTS_BY_ASSERTION,
     help: 'Federated token that stands in for a secret, usually @file: and the path of a projected service account token; the file is read again for each request.',
   },
   {
@@ -263,9 +279,9 @@ export const PROPERTIES = [
     title: 'OAuth Issuer',
     group: 'oauth',
     kind: 'text',
-    required: { AuthScheme: ['OAuthClient'], InitiateOAuth: REQUESTING },
+    required: REQUESTS_OPENID,
     instead: ['OAuthAccessTokenURL'],
-    visibleWhen: { AuthScheme: ['OAuthClient'] },
+    visibleWhen: REQUESTS_OPENID,
     help: 'Issuer of an OpenID provider, as in its configuration document, from which the token endpoint is discovered.',
   },
   {
@@ -275,7 +291,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     derived: 'the configuration document of OAuthIssuer',
-    visibleWhen: { AuthScheme: ['OAuthClient'] },
+    visibleWhen: REQUESTS_OPENID,
     help: 'Token endpoint, where nothing is to be discovered.',
   },
   {
@@ -285,7 +301,7 @@ export const PROPERTIES = [
     kind: 'choice',
     choices: ['BASIC', 'POST'],
     derived: 'POST for Microsoft Entra ID, BASIC for OAuthClient',
-    visibleWhen: WITH_SECRET,
+    visibleWhen: REQUESTS_BY_SECRET,
     beside: 'OAuthClientSecret',
     help: 'Where id and secret travel: in the Authorization header (BASIC) or in the form (POST).',
   },
@@ -296,7 +312,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     derived: 'the scope of Azure Database for PostgreSQL in the cloud of the tenant; none for OAuthClient',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS,
     help: 'Scope of the token. For Microsoft Entra ID one resource and /.default; leave it empty for Azure Database for PostgreSQL.',
   },
   {
@@ -304,8 +320,8 @@ export const PROPERTIES = [
     title: 'OAuth Audience',
     group: 'oauth',
     kind: 'text',
-    derived: 'the resource of Scope',
-    visibleWhen: WITH_REQUESTS,
+    derived: 'the resource of Scope; none for OAuthClient',
+    visibleWhen: REQUESTS,
     help: 'Audience that the token must be for, where it is not the resource of Scope; OAuthClient also asks for it.',
   },
   {
@@ -329,18 +345,19 @@ export const PROPERTIES = [
     derived: 'what the token itself says, if it is a JWT',
     visibleWhen: WITH_OWN_TOKEN,
     beside: 'OAuthAccessToken',
-    help: 'Life of OAuthAccessToken from its creation.',
+    help: 'Life of OAuthAccessToken from its creation (OAuthTokenTimestamp).',
   },
   {
     name: 'OAuthTokenTimestamp',
     title: 'OAuth Token Timestamp',
     group: 'oauth',
     kind: 'integer',
-    range: [1, 9_999_999_999_999],
+    range: [1_000_000_000_000, 9_999_999_999_999],
+    unit: 'milliseconds',
     derived: 'what the token itself says, if it is a JWT',
     visibleWhen: WITH_OWN_TOKEN,
     beside: 'OAuthAccessToken',
-    help: 'When OAuthAccessToken was created, in milliseconds since 1970.',
+    help: 'When OAuthAccessToken was created, since 1970; it counts together with OAuthExpiresIn.',
   },
   {
     name: 'OAuthSettingsLocation',
@@ -348,7 +365,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     default: 'memory://',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS,
     help: 'Where the token is kept: memory:// (this connection), memory://name (all connections of this process that use the name), or the path of a file, encrypted, that processes share.',
   },
   {
@@ -356,11 +373,11 @@ export const PROPERTIES = [
     title: 'OAuth Settings Key',
     group: 'oauth',
     kind: 'text',
-    derived: 'for a file: the client secret (32 characters or more) or the private key',
+    derived: 'for a file: the client secret (32 characters or more) or the private key, where there is one',
     secret: true,
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS,
     beside: 'OAuthSettingsLocation',
-    help: 'Key text that encrypts the file of OAuthSettingsLocation.',
+    help: 'Key text of 32 characters or more that encrypts the file of OAuthSettingsLocation.',
   },
   {
     name: 'OAuthJWTCert',
@@ -369,7 +386,7 @@ export const PROPERTIES = [
     kind: 'store',
     secret: true,
     required: REQUESTS_WITH_CERTIFICATE,
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     help: 'Certificate with its private key: the path of a PFX, PEM, JKS or JWK file, or the content itself (PEM text or base64).',
   },
   {
@@ -380,7 +397,7 @@ export const PROPERTIES = [
     choices: SUPPORTED_TYPES,
     refused: UNSUPPORTED_TYPES,
     default: 'AUTO',
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     beside: 'OAuthJWTCert',
     help: 'What OAuthJWTCert holds: a file or a blob, and its format. AUTO looks at the content.',
   },
@@ -390,7 +407,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'text',
     secret: true,
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     beside: 'OAuthJWTCert',
     help: 'Password of the store or of the encrypted private key.',
   },
@@ -401,7 +418,7 @@ export const PROPERTIES = [
     kind: 'text',
     derived: 'OAuthJWTCertPassword',
     secret: true,
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     beside: 'OAuthJWTCert',
     help: 'Password of the key in a Java key store, where it differs from that of the store.',
   },
@@ -411,7 +428,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'text',
     default: '*',
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     beside: 'OAuthJWTCert',
     help: 'Which certificate of the store: a subject (CN=…), a part of one, an alias, or * for the one that is valid longest.',
   },
@@ -421,7 +438,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'store',
     secret: true,
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     beside: 'OAuthJWTCert',
     help: 'Second certificate with its key, tried when the first one is refused or expired: the overlap while certificates are rotated. Its format is found from its content; it shares password and subject with the first.',
   },
@@ -433,7 +450,7 @@ export const PROPERTIES = [
     kind: 'choice',
     choices: ['PS256', 'RS256'],
     default: 'PS256',
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     beside: 'OAuthJWTCert',
     help: 'Signature of the assertion: PS256 names the certificate by x5t#S256, RS256 by x5t.',
   },
@@ -443,7 +460,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'boolean',
     default: 'false',
-    visibleWhen: WITH_CERTIFICATE,
+    visibleWhen: REQUESTS_BY_CERTIFICATE,
     beside: 'OAuthJWTCert',
     help: 'Sends the certificate chain with the assertion (x5c), for applications that trust a subject name and issuer.',
   },
@@ -452,8 +469,8 @@ export const PROPERTIES = [
     title: 'OAuth JWT Subject',
     group: 'jwt',
     kind: 'text',
-    required: { AuthScheme: ['OAuthClient'], OAuthGrantType: ['JWT'], InitiateOAuth: REQUESTING },
-    visibleWhen: { AuthScheme: ['OAuthClient'], OAuthGrantType: ['JWT'] },
+    required: REQUESTS_BY_GRANT,
+    visibleWhen: REQUESTS_BY_GRANT,
     help: 'Whom the token is for: sub of the assertion, with OAuthGrantType=JWT.',
   },
   {
@@ -462,7 +479,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'text',
     derived: 'the issuer, else the token endpoint',
-    visibleWhen: { AuthScheme: ['OAuthClient'] },
+    visibleWhen: REQUESTS_OPENID,
     beside: 'OAuthJWTCert',
     help: 'Whom the assertion is for: aud, with OAuthClient.',
   },
@@ -499,7 +516,7 @@ export const PROPERTIES = [
     group: 'ssl',
     kind: 'pem',
     derived: 'the certificate authorities that Node.js trusts',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     help: 'CA certificates (PEM text, or the path of a PEM file) for the token endpoint, for example of a proxy that inspects TLS.',
   },
   {
@@ -508,7 +525,7 @@ export const PROPERTIES = [
     group: 'proxy',
     kind: 'boolean',
     default: 'false',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     help: 'Takes the proxy for the token endpoint from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.',
   },
   {
@@ -516,7 +533,7 @@ export const PROPERTIES = [
     title: 'Proxy Server',
     group: 'proxy',
     kind: 'text',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     help: 'Proxy for the token endpoint: a host name, or http://, https:// or socks5:// and a host name.',
   },
   {
@@ -526,7 +543,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [1, 65_535],
     derived: '80, 443 with TLS to the proxy, 1080 for SOCKS5',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     beside: 'ProxyServer',
     help: 'TCP port of the proxy.',
   },
@@ -538,7 +555,7 @@ export const PROPERTIES = [
     choices: ['BASIC', 'NONE'],
     refused: REFUSED_PROXY_SCHEMES,
     default: 'BASIC',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     beside: 'ProxyServer',
     help: 'How to log in to the proxy when ProxyUser is set.',
   },
@@ -547,7 +564,7 @@ export const PROPERTIES = [
     title: 'Proxy User',
     group: 'proxy',
     kind: 'text',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     beside: 'ProxyServer',
     help: 'User name for the proxy.',
   },
@@ -557,7 +574,7 @@ export const PROPERTIES = [
     group: 'proxy',
     kind: 'text',
     secret: true,
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     beside: 'ProxyServer',
     help: 'Password for the proxy.',
   },
@@ -568,7 +585,7 @@ export const PROPERTIES = [
     kind: 'choice',
     choices: ['AUTO', 'ALWAYS', 'NEVER', 'TUNNEL'],
     default: 'AUTO',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     beside: 'ProxyServer',
     help: 'TLS to the proxy itself: ALWAYS, NEVER, or as ProxyServer says (AUTO). TUNNEL means NEVER; the token request is tunnelled in any case.',
   },
@@ -577,7 +594,7 @@ export const PROPERTIES = [
     title: 'Proxy Exceptions',
     group: 'proxy',
     kind: 'list',
-    visibleWhen: WITH_REQUESTS,
+    visibleWhen: REQUESTS_AS_CLIENT,
     beside: 'ProxyServer',
     help: 'Hosts that are reached without the proxy; .contoso.com stands for all names below.',
   },
@@ -608,7 +625,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [1, 1_000],
     default: '10',
-    help: 'Most sessions this connection opens at once.',
+    help: 'Most sessions this connection opens at once. 0 or less, as others write it, is read as UseConnectionPooling=false.',
   },
   {
     name: 'PoolWaitTime',
@@ -672,6 +689,7 @@ export const PROPERTIES = [
     group: 'logging',
     kind: 'text',
     default: '100MB',
+    beside: 'Logfile',
     help: 'Size at which a new log file is begun, such as 512KB or 100MB; at least 100 kB.',
   },
   {
@@ -681,6 +699,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [-1, 10_000],
     default: '-1',
+    beside: 'Logfile',
     help: 'Log files that are kept, at least 2; 0 and -1 keep all.',
   },
   {

@@ -40,7 +40,7 @@ export interface PropertyFacts {
   readonly refused?: Readonly<Record<string, string>>;
   /** Inclusive bounds of an integer. */
   readonly range?: readonly [number, number];
-  readonly unit?: 'seconds';
+  readonly unit?: 'seconds' | 'milliseconds';
   readonly default?: string;
   /** What happens when it is absent, where no constant default exists. */
   readonly derived?: string;

@@ -38,8 +38,12 @@ export function proxyOf(values: ValueReader): ProxySettings {
       'Both ProxyAutoDetect and ProxyServer are set; the proxy is either looked up or named.',
     );
   if (named === undefined) return { kind: automatic ? 'environment' : 'none' };
+  if (!values.has('ProxyUser')) values.idle(['ProxyPassword'], 'without ProxyUser');
+  if (!authenticates) values.idle(['ProxyUser', 'ProxyPassword'], 'with ProxyAuthScheme NONE');
   const { protocol, host, port: appended } = serverOf(values, named, sslType);
   const port = values.optionalInteger('ProxyPort') ?? appended ?? DEFAULT_PORTS[protocol];
+  if (appended !== undefined && appended !== port)
+    values.note('ProxyPort', `ProxyPort ${String(port)} counts, not the port in ProxyServer.`);
   const story = appended === undefined ? `usual for ${protocol}` : 'from ProxyServer';
   values.count('ProxyPort', String(port), story);
   return {
@@ -75,8 +79,14 @@ function serverOf(
   const socks = said.startsWith('socks5');
   if (socks && sslType === 'ALWAYS') values.problem('ProxySSLType', 'must not be ALWAYS with a SOCKS5 proxy');
   const secure = sslType === 'ALWAYS' || (sslType === 'AUTO' && said === 'https');
+  const protocol = socks ? 'socks5' : secure ? 'https' : 'http';
+  if (!socks && text.includes('://') && said !== '' && said !== protocol)
+    values.note(
+      'ProxyServer',
+      `ProxyServer ${said}:// is read as ${protocol}:// with ProxySSLType ${sslType ?? ''}.`,
+    );
   return {
-    protocol: socks ? 'socks5' : secure ? 'https' : 'http',
+    protocol,
     host: host.replace(/^\[(.*)\]$/, '$1'),
     port: port === undefined ? undefined : Number(port),
   };

@@ -32,32 +32,30 @@ export function canonical(pairs: Iterable<Pair>, show: (name: string) => string 
   const notes = new Map<string, SettingsNote>();
   const aliases = new Map<PropertyName, string>();
   const unknown: string[] = [];
-  for (const [name, value] of pairs) {
+  let secretBefore: PropertyName | undefined;
+  for (const [name, value, ending] of pairs) {
     const property = findProperty(name);
     if (!property) {
-      unknown.push(name);
+      unknown.push(secretBefore === undefined ? show(name) : shownBehind(secretBefore, name, show));
       continue;
     }
+    secretBefore = property.secret && ending === 'separator' ? property.name : undefined;
     const note = (text: string): void => {
       notes.set(text, { property: property.name, text });
     };
-    if (given.has(property.name)) note(`${property.name} is given more than once; the last value counts.`);
+    if (given.has(property.name) && given.get(property.name) !== value)
+      note(`${property.name} is given more than once; the last value counts.`);
     aliases.delete(property.name);
-    if (isAlias(property, name)) {
+    if (foldName(name) !== foldName(property.name)) {
       aliases.set(property.name, printable(name.trim()));
       note(`${printable(name.trim())} is read as ${property.name}.`);
     }
     given.set(property.name, value);
   }
-  if (unknown.length > 0) throw unknownProperties(unknown, show);
+  if (unknown.length > 0) throw unknownProperties(unknown);
   const set = [...given].filter(([, value]) => value !== undefined);
   const properties = Object.assign(Object.create(null), Object.fromEntries(set)) as RawProperties;
   return { properties, aliases, notes: [...notes.values()] };
-}
-
-function isAlias(property: Property, name: string): boolean {
-  const bare = (text: string): string => text.replace(/\s/g, '').toLowerCase();
-  return bare(name) !== bare(property.name);
 }
 
 /** Most names that an error tells. */
@@ -71,10 +69,17 @@ export function shown(name: string): string {
   return /^[\p{L}\p{N}_. -]{1,64}$/u.test(name) ? name : HIDDEN_NAME;
 }
 
-function unknownProperties(unknown: readonly string[], show: (name: string) => string): ConnectorError {
-  const properties = unknown.slice(0, MOST_SHOWN_NAMES).map(show);
+/** An unknown `name` behind an unquoted secret: unless it is nearly a name, it may be the rest of that secret. */
+function shownBehind(secret: PropertyName, name: string, show: (name: string) => string): string {
+  const words = show(name);
+  const isNearly = words !== HIDDEN_NAME && adviceOn(foldName(name)) !== undefined;
+  return isNearly ? words : `(text behind ${secret}, not shown because it may belong to it)`;
+}
+
+function unknownProperties(unknown: readonly string[]): ConnectorError {
+  const properties = unknown.slice(0, MOST_SHOWN_NAMES);
   const names = properties.map((name) => {
-    const advice = name === HIDDEN_NAME ? undefined : adviceOn(foldName(name));
+    const advice = name.startsWith('(') ? undefined : adviceOn(foldName(name));
     return advice === undefined ? name : `${name} (${advice})`;
   });
   if (unknown.length > MOST_SHOWN_NAMES) names.push(`and ${String(unknown.length - MOST_SHOWN_NAMES)} more`);

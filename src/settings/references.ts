@@ -1,9 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
-import { ConnectorError } from '../errors.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 import { isSendable } from '../server-text.js';
 import { HIDDEN_NAME, type RawProperties } from './raw-properties.js';
 import { PROPERTIES, type Property, type PropertyName } from './properties.js';
-import { takesReference } from './property.js';
+import type { Problems } from './problems.js';
+import { isActive, takesReference } from './property.js';
 
 /** What resolving may read besides the properties; injected by tests. */
 export interface SettingsSources {
@@ -21,37 +22,52 @@ export interface GivenValue {
 /**
  * The given values, with `@file:PATH` and `@env:NAME` replaced by what they name where the table
  * allows it; of a key store, which need not be text, only the path is taken. Empty values count as
- * not given.
- *
- * @throws ConnectorError PROPERTY_FILE_UNREADABLE, PROPERTY_VARIABLE_MISSING
+ * not given. What cannot be read, and a reference where the table allows none, goes to `problems`;
+ * the value is then empty.
  */
 export function expandReferences(
   raw: RawProperties,
   sources: SettingsSources,
+  problems: Problems,
 ): Map<PropertyName, GivenValue> {
   const values = new Map<PropertyName, GivenValue>();
   for (const property of PROPERTIES as readonly Property[]) {
     const given = raw[property.name];
     if (given === undefined || given === '') continue;
-    values.set(
-      property.name,
-      takesReference(property) ? expandReference(property, given, sources) : { text: given },
-    );
+    values.set(property.name, givenValue(property, given, sources, problems));
   }
   return values;
 }
 
-function expandReference({ name, kind }: Property, value: string, sources: SettingsSources): GivenValue {
+function givenValue(
+  property: Property,
+  value: string,
+  sources: SettingsSources,
+  problems: Problems,
+): GivenValue {
+  const { name } = property;
   if (value.startsWith('@@')) return { text: value.slice(1) };
+  if (!/^@(file|env):/.test(value) || !isActive(property)) return { text: value };
+  if (!takesReference(property)) {
+    problems.reference(name);
+    return { text: '' };
+  }
+  try {
+    return expandReference(property, value, sources);
+  } catch (error) {
+    if (!isConnectorError(error)) throw error;
+    problems.unread(name, error);
+    return { text: '' };
+  }
+}
+
+function expandReference({ name, kind }: Property, value: string, sources: SettingsSources): GivenValue {
   if (value.startsWith('@file:')) {
     const file = value.slice(6);
     return kind === 'store' ? { text: file, file } : { text: readSecretFile(name, file, sources), file };
   }
-  if (value.startsWith('@env:')) {
-    const variable = value.slice(5);
-    return { text: variableOf(name, variable, sources), variable };
-  }
-  return { text: value };
+  const variable = value.slice('@env:'.length);
+  return { text: variableOf(name, variable, sources), variable };
 }
 
 function variableOf(

@@ -90,8 +90,10 @@ function isHost(text: string): boolean {
 }
 
 function tlsOf(values: ValueReader, login: LoginChoice): TlsSettings {
+  const mode = login.scheme === 'Password' ? modeForPassword(values) : modeForToken(values);
+  if (mode === 'disable') values.idle(['SSLCA', 'SSLNegotiation'], 'with SSLMode disable');
   return {
-    mode: login.scheme === 'Password' ? modeForPassword(values) : modeForToken(values),
+    mode,
     negotiation: values.choice('SSLNegotiation') === 'direct' ? 'direct' : 'postgres',
     ca: values.pem('SSLCA'),
   };
@@ -100,13 +102,22 @@ function tlsOf(values: ValueReader, login: LoginChoice): TlsSettings {
 function modeForPassword(values: ValueReader): TlsSettings['mode'] {
   const mode = values.choice('SSLMode');
   const encrypted = values.boolean('UseSSL') !== false;
-  if (!values.has('SSLMode') && !encrypted) values.count('SSLMode', 'disable');
+  if (!values.has('SSLMode') && !encrypted) values.count('SSLMode', 'disable', 'from UseSSL');
+  if (!values.has('UseSSL') && mode === 'disable') values.count('UseSSL', 'false', 'from SSLMode');
   if (!values.has('SSLMode')) return encrypted ? 'verify-full' : 'disable';
   if (values.has('UseSSL') && encrypted === (mode === 'disable'))
     values.conflict(['UseSSL', 'SSLMode'], `UseSSL and SSLMode=${mode ?? ''} contradict each other.`);
+  if (mode === 'require' && values.has('SSLCA')) return modeForAuthorities(values);
   if (mode !== 'prefer' && mode !== 'allow') return (mode ?? 'verify-full') as TlsSettings['mode'];
   values.readAs('SSLMode', 'verify-full', ': it would fall back to no encryption without a word');
   return 'verify-full';
+}
+
+// As libpq: who names authorities wants them looked at. With `system` it takes no weaker mode than verify-full.
+function modeForAuthorities(values: ValueReader): 'verify-ca' | 'verify-full' {
+  const mode = values.text('SSLCA') === 'system' ? 'verify-full' : 'verify-ca';
+  values.readAs('SSLMode', mode, ': with SSLCA the certificate of the server is verified, as libpq does');
+  return mode;
 }
 
 function modeForToken(values: ValueReader): 'verify-full' {

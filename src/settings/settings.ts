@@ -5,11 +5,13 @@ import { effectiveProperties, noteIdle, type EffectiveProperty } from './explain
 import { environmentNotes } from './environment.js';
 import { identityOf, type Identity } from './identity.js';
 import { logOf } from './log.js';
+import { propertyOf } from './properties.js';
 import { proxyOf, type ProxySettings } from './proxy.js';
 import type { RawProperties, ReadProperties, SettingsNote } from './raw-properties.js';
-import { expandReferences, type SettingsSources } from './references.js';
+import type { SettingsSources } from './references.js';
 import type { Secret } from './secret.js';
 import { serverOf, type ServerSettings } from './server.js';
+import { tokenKeyOf } from './token-key.js';
 import { ValueReader } from './value-reader.js';
 
 export type { EffectiveProperty } from './explain.js';
@@ -112,7 +114,7 @@ export function explainSettings(
 }
 
 function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedSettings {
-  const values = new ValueReader(expandReferences(read.properties, sources), sources);
+  const values = new ValueReader(read.properties, sources);
   const login = chooseLogin(values);
   values.requireSupport();
   const deciding = {
@@ -145,10 +147,14 @@ function build(values: ValueReader, login: LoginChoice): Settings {
   };
 }
 
-function tokensOf(values: ValueReader, { initiate }: LoginChoice): TokenSettings {
+function tokensOf(values: ValueReader, login: LoginChoice): TokenSettings {
+  const { initiate } = login;
   const token = initiate === 'GETANDREFRESH' ? undefined : values.secret('OAuthAccessToken');
   const lifeSeconds = values.optionalInteger('OAuthExpiresIn');
   const createdAtMs = values.optionalInteger('OAuthTokenTimestamp');
+  // Only both together say when it ends.
+  if (lifeSeconds === undefined) values.idle(['OAuthTokenTimestamp'], 'without OAuthExpiresIn');
+  if (createdAtMs === undefined) values.idle(['OAuthExpiresIn'], 'without OAuthTokenTimestamp');
   const isLocation = (text: string): boolean =>
     text.startsWith('memory://') || !/^[a-z][a-z\d+.-]+:\/\//i.test(text);
   return {
@@ -163,28 +169,35 @@ function tokensOf(values: ValueReader, { initiate }: LoginChoice): TokenSettings
       isLocation,
       'must be memory://, memory://name or the path of a file',
     ),
-    key: keyOf(values),
+    key: tokenKeyOf(values, login),
   };
 }
 
-// It is not stretched: what it lacks in length, an attacker of the file gains.
-function keyOf(values: ValueReader): Secret | undefined {
-  const isLong = (text: string): boolean => text.length >= 32;
-  values.optionalChecked('OAuthSettingsKey', isLong, 'must have 32 characters or more');
-  return values.secret('OAuthSettingsKey');
-}
-
 function poolOf(values: ValueReader): Settings['pool'] {
+  const wantsPool = values.boolean('UseConnectionPooling') !== false;
+  const maxSize = maxSizeOf(values);
+  const keepsIdle = wantsPool && maxSize !== 0;
+  if (!keepsIdle)
+    values.idle(['PoolMinSize', 'PoolIdleTimeout', 'ConnectionLifeTime'], 'with UseConnectionPooling false');
   const pool = {
-    keepsIdle: values.boolean('UseConnectionPooling') !== false,
+    keepsIdle,
     minSize: values.integer('PoolMinSize'),
-    maxSize: values.integer('PoolMaxSize'),
+    maxSize: maxSize === 0 ? Number(propertyOf('PoolMaxSize').default) : maxSize,
     waitMs: values.milliseconds('PoolWaitTime'),
     idleMs: values.milliseconds('PoolIdleTimeout'),
     lifeMs: values.milliseconds('ConnectionLifeTime'),
   };
   if (pool.minSize > pool.maxSize) values.problem('PoolMinSize', 'must not be more than PoolMaxSize');
   return pool;
+}
+
+/** 0 where the pool is switched off by it, as CData does. */
+function maxSizeOf(values: ValueReader): number {
+  if (!/^(0|-\d{1,15})$/.test(values.text('PoolMaxSize'))) return values.integer('PoolMaxSize');
+  values.readAs('PoolMaxSize', 'UseConnectionPooling=false');
+  values.count('PoolMaxSize', propertyOf('PoolMaxSize').default ?? '');
+  values.count('UseConnectionPooling', 'false', 'from PoolMaxSize');
+  return 0;
 }
 
 function positive(count: number): number | undefined {

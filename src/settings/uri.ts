@@ -97,14 +97,14 @@ function pairsOf({ user, password, host, port, database, parameters }: UriParts)
   const named = { User: user, Password: password, Server: host, Port: port, Database: database };
   const pairs = Object.entries(named).flatMap(([name, value]): Pair[] => {
     const text = value === undefined ? '' : decoded(value);
-    return text === '' ? [] : [[name, name === 'Password' ? literal(text) : text]];
+    return text === '' ? [] : [[name, literal(text)]];
   });
-  return [...pairs, ...parameters.map(([name, value]): Pair => [decoded(name), decoded(value)])];
+  return [...pairs, ...parameters.map(([name, value]): Pair => [decoded(name), decoded(value), 'separator'])];
 }
 
-// Before the @ of a URI stands a password and never a reference to one.
-function literal(password: string): string {
-  return password.startsWith('@') ? `@${password}` : password;
+// Before the parameters of a URI stand values and never references to them.
+function literal(value: string): string {
+  return value.startsWith('@') ? `@${value}` : value;
 }
 
 function decoded({ text, offset }: Part): string {

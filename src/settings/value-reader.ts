@@ -1,8 +1,9 @@
-import type { SettingsNote } from './raw-properties.js';
+import type { RawProperties, SettingsNote } from './raw-properties.js';
+import { isConnectorError } from '../errors.js';
 import { Problems } from './problems.js';
 import { PROPERTIES, propertyOf, type Property, type PropertyName } from './properties.js';
 import { holds } from './property.js';
-import { readTextFile, type GivenValue, type SettingsSources } from './references.js';
+import { expandReferences, readTextFile, type GivenValue, type SettingsSources } from './references.js';
 import { Secret } from './secret.js';
 
 /** Reads one value after the other and collects everything that is wrong with them. */
@@ -14,9 +15,10 @@ export class ValueReader {
   /** Values in the form in which they count, where that is not the given one. */
   readonly #counting = new Map<PropertyName, string>();
   readonly #stories = new Map<PropertyName, string>();
+  readonly #idle = new Map<PropertyName, string>();
 
-  constructor(given: ReadonlyMap<PropertyName, GivenValue>, sources: SettingsSources) {
-    this.#given = given;
+  constructor(raw: RawProperties, sources: SettingsSources) {
+    this.#given = expandReferences(raw, sources, this.#problems);
     this.#sources = sources;
   }
 
@@ -61,6 +63,16 @@ export class ValueReader {
     this.count(name, value);
   }
 
+  /** Lets other values make `names` useless; `reason` says behind "has no effect" which. */
+  idle(names: readonly PropertyName[], reason: string): void {
+    for (const name of names) this.#idle.set(name, reason);
+  }
+
+  /** What {@link idle} said of `name`. */
+  idleReason(name: PropertyName): string | undefined {
+    return this.#idle.get(name);
+  }
+
   /** Words for the file or the variable that the value was read from. */
   sourceOf(name: PropertyName): string | undefined {
     const { file, variable } = this.#given.get(name) ?? {};
@@ -91,11 +103,12 @@ export class ValueReader {
   }
 
   integer(name: PropertyName): number {
-    const { range = [0, Number.MAX_SAFE_INTEGER] } = propertyOf(name);
+    const { range = [0, Number.MAX_SAFE_INTEGER], unit } = propertyOf(name);
     const text = this.text(name);
     const value = /^-?\d{1,15}$/.test(text) ? Number(text) : NaN;
     if (!(value >= range[0] && value <= range[1])) {
-      this.problem(name, `must be a whole number from ${String(range[0])} to ${String(range[1])}`);
+      const rule = `must be a whole number from ${String(range[0])} to ${String(range[1])}`;
+      this.problem(name, unit === 'milliseconds' ? `${rule} (milliseconds, not seconds)` : rule);
     } else this.count(name, String(value));
     return value;
   }
@@ -142,13 +155,23 @@ export class ValueReader {
   /** PEM text; undefined where it is absent, or `system`, as libpq calls what the runtime trusts. */
   pem(name: PropertyName): string | undefined {
     const value = this.optional(name);
-    if (value === undefined || value === 'system') return undefined;
+    if (value === undefined || value === '' || value === 'system') return undefined;
     const isText = value.includes('-----BEGIN ');
     if (isText) this.count(name, '(PEM text)');
-    const text = isText ? value : readTextFile(name, value, this.#sources);
+    const text = isText ? value : this.#fileText(name, value);
     if (!text.includes('-----BEGIN CERTIFICATE-----'))
       this.problem(name, 'must hold certificates in PEM form');
     return text;
+  }
+
+  #fileText(name: PropertyName, path: string): string {
+    try {
+      return readTextFile(name, path, this.#sources);
+    } catch (error) {
+      if (!isConnectorError(error)) throw error;
+      this.#problems.unread(name, error);
+      return '';
+    }
   }
 
   note(property: PropertyName, text: string): void {

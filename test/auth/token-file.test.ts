@@ -73,5 +73,5 @@ describe('OAuthSettingsLocation with a file', function () {
   });
 
   it('is refused where nothing is there to encrypt with', () =>
-    failure(select({ OAuthClientSecret: 'short' }), 'POSTGRESQL:SETTINGS', 'TOKEN_FILE_KEY_MISSING'));
+    failure(() => select({ OAuthClientSecret: 'short' }), 'POSTGRESQL:SETTINGS', 'PROPERTY_INVALID'));
 });

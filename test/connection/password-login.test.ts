@@ -42,7 +42,7 @@ describe('AuthScheme=Password', function () {
   it('gives no cleartext password to a server that is not verified, though RequireAuth=PASSWORD', async () => {
     use.sandbox.control.setAuthentication('cleartext');
     await failure(
-      select({ RequireAuth: 'PASSWORD', SSLMode: 'require' }),
+      select({ RequireAuth: 'PASSWORD', SSLMode: 'require', SSLCA: '' }),
       CREDENTIALS,
       'PASSWORD_LOGIN_NOT_OFFERED',
     );
@@ -75,9 +75,10 @@ describe('AuthScheme=Password', function () {
       await failure(select({ SSLMode: 'verify-ca' }), TLS, 'SERVER_CERTIFICATE_UNTRUSTED');
     });
 
-    it('require encrypts and looks at nothing', async () => {
+    it('require encrypts and looks at nothing, unless SSLCA names what to look for', async () => {
       await use.sandbox.control.setCertificate('gate', 'self-signed');
-      expect((await select({ SSLMode: 'require' })).rows).to.have.length(1);
+      await failure(select({ SSLMode: 'require' }), TLS, 'SERVER_CERTIFICATE_UNTRUSTED');
+      expect((await select({ SSLMode: 'require', SSLCA: '' })).rows).to.have.length(1);
       expect(logins().every(({ encrypted }) => encrypted)).to.equal(true);
     });
 

@@ -159,16 +159,34 @@ describe('how to log in', () => {
       expect(tokens.supplied).to.include({ lifetimeMs: undefined, createdAtMs: undefined });
     });
 
-    for (const choice of ['REFRESH', 'OFF']) {
-      it(`${choice} needs the first token`, async () => {
-        const error = await failure(
-          () => settingsOf(`${SECRET}InitiateOAuth=${choice}`),
-          SETTINGS,
-          'PROPERTIES_MISSING',
+    it('REFRESH needs the first token', async () => {
+      const read = () => settingsOf(`${SECRET}InitiateOAuth=REFRESH`);
+      const error = await failure(read, SETTINGS, 'PROPERTIES_MISSING');
+      expect(error.message).to.equal('Properties are missing: OAuthAccessToken (OAuth).');
+    });
+
+    const pasted = [SECRET, `${CLIENT}OAuthJWTCert=/x;`, `${SERVER}AuthScheme=AzureMSI;`];
+    for (const text of pasted) {
+      it(`OFF beside ${text.replace(SERVER, '')} and no token says what it means and what obtains one`, async () => {
+        const read = () => settingsOf(`${text}InitiateOAuth=OFF`);
+        const error = await failure(read, SETTINGS, 'PROPERTY_INVALID');
+        expect(error.message).to.equal(
+          'InitiateOAuth OFF means that only a token of yours is used, and none is given; ' +
+            'set it to GETANDREFRESH, or remove it, and the connector obtains one. ' +
+            'Missing: OAuthAccessToken (OAuth).',
         );
-        expect(error.message).to.equal('Properties are missing: OAuthAccessToken (OAuth).');
       });
     }
+
+    it('OFF leaves nothing else of a login to count, and notes what is given of it', () => {
+      const text = `${SECRET}InitiateOAuth=OFF;OAuthAccessToken=t;Scope=wrong;AzureAuthority=http://x`;
+      const { notes, effective } = explainSettings(text);
+      const idle = ['AzureTenant', 'AzureAuthority', 'OAuthClientId', 'OAuthClientSecret', 'Scope'];
+      expect(notes.map((note) => note.text)).to.deep.equal(
+        idle.map((name) => `${name} has no effect with InitiateOAuth OFF.`),
+      );
+      expect(effective.map(({ name }) => name)).not.to.include.any.members(idle);
+    });
 
     it('does not count with a password', () => {
       expect(notesOf(`${SERVER}Password=p;InitiateOAuth=OFF`)).to.deep.equal([

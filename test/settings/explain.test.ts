@@ -37,11 +37,30 @@ describe('explaining', () => {
       'Database',
       { value: 'flow_reader', origin: 'derived', note: 'the value of User, as the server has it' },
     ],
-    [`${SERVER}Password=p;UseSSL=false`, 'SSLMode', { value: 'disable', origin: 'default', note: undefined }],
+    [
+      `${SERVER}Password=p;UseSSL=false`,
+      'SSLMode',
+      { value: 'disable', origin: 'derived', note: 'from UseSSL' },
+    ],
+    [
+      `${SERVER}Password=p;SSLMode=disable`,
+      'UseSSL',
+      { value: 'false', origin: 'derived', note: 'from SSLMode' },
+    ],
+    [
+      `${SERVER}OAuthIssuer=https://x;OAuthClientId=i;OAuthClientSecret=s`,
+      'OAuthAudience',
+      { value: '', origin: 'derived', note: 'none is asked for, and any is taken' },
+    ],
+    [
+      `${SECRET}PoolMaxSize=0`,
+      'UseConnectionPooling',
+      { value: 'false', origin: 'derived', note: 'from PoolMaxSize' },
+    ],
     [
       `${SERVER}AuthScheme=OAuthToken;OAuthAccessToken=t`,
       'InitiateOAuth',
-      { value: 'OFF', origin: 'derived', note: 'only OAuthAccessToken is set' },
+      { value: 'OFF', origin: 'derived', note: 'OAuthToken uses OAuthAccessToken only' },
     ],
   ];
   for (const [text, name, line] of lines) {
@@ -57,6 +76,15 @@ describe('explaining', () => {
     expect(lineOf(SECRET, 'AuthScheme').origin).to.equal('derived');
     expect(lineOf(SECRET, 'OAuthPasswordGrantMode')).to.include({ value: 'POST', origin: 'derived' });
     expect(lineOf(SECRET, 'Scope')).to.include({ value: '', origin: 'derived' });
+  });
+
+  it('notes what is of no use to a managed identity, which is asked in plain HTTP on the machine', () => {
+    const text = `${SERVER}AuthScheme=AzureMSI;ProxyServer=p;ProxyPort=1`;
+    expect(notesOf(text)).to.deep.equal([
+      'ProxyServer has no effect with AuthScheme AzureMSI.',
+      'ProxyPort has no effect with AuthScheme AzureMSI.',
+    ]);
+    expect(namesOf(text)).not.to.include.any.members(['TokenCA', 'ProxyServer', 'OAuthSettingsKey']);
   });
 
   it('leaves out what the login makes useless, and what this connector has not', () => {
@@ -98,6 +126,39 @@ describe('explaining', () => {
     ['UseSSH=False;SSHPort=22;FirewallType=None', undefined],
     ['SSLMode=require', 'SSLMode require is read as verify-full: a token is sent to a verified server only.'],
     ['ProxyPort=1', 'ProxyPort has no effect without ProxyServer.'],
+    ['MaxLogFileSize=1MB', 'MaxLogFileSize has no effect without Logfile.'],
+    ['MaxLogFileCount=1', 'MaxLogFileCount has no effect without Logfile.'],
+    ['Logfile=/x;MaxLogFileSize=10KB', 'MaxLogFileSize 10KB is read as 100KB: no file is cut smaller.'],
+    [
+      'Logfile=/x;MaxLogFileCount=1',
+      'MaxLogFileCount 1 is read as 2: the one that is written and the one before.',
+    ],
+    ['Logfile=/x;MaxLogFileSize=100KB;MaxLogFileCount=2', undefined],
+    ...['PoolMinSize=1', 'PoolIdleTimeout=1', 'ConnectionLifeTime=1'].map(
+      (given) =>
+        [
+          `UseConnectionPooling=false;${given}`,
+          `${given.split('=')[0] ?? ''} has no effect with UseConnectionPooling false.`,
+        ] as const,
+    ),
+    ...['0', '-1'].map(
+      (size) =>
+        [`PoolMaxSize=${size}`, `PoolMaxSize ${size} is read as UseConnectionPooling=false.`] as const,
+    ),
+    [
+      `OAuthSettingsLocation=memory://x;OAuthSettingsKey=${'k'.repeat(32)}`,
+      'OAuthSettingsKey has no effect with a token in memory.',
+    ],
+    [
+      'InitiateOAuth=REFRESH;OAuthAccessToken=t;OAuthExpiresIn=1',
+      'OAuthExpiresIn has no effect without OAuthTokenTimestamp.',
+    ],
+    [
+      'InitiateOAuth=REFRESH;OAuthAccessToken=t;OAuthTokenTimestamp=1767225600000',
+      'OAuthTokenTimestamp has no effect without OAuthExpiresIn.',
+    ],
+    ['Port=5432;port=5432;oauth-client_secret=s', undefined],
+    ['Port=1;Port=2', 'Port is given more than once; the last value counts.'],
   ];
   for (const [given, note] of notes) {
     it(`notes ${note === undefined ? 'nothing of' : 'that'} ${given}`, () => {

@@ -183,18 +183,29 @@ describe('references in values', () => {
     expect(error.properties).to.deep.equal(['SSLCA']);
   });
 
-  it('leaves every other property alone: a flow cannot read files through it', () => {
-    const { settings } = explainSettings({
-      ...REST,
-      OAuthClientSecret: 's',
-      User: '@env:HOME',
-      Database: '@file:/etc/hostname',
-      ApplicationName: '@@x',
-    });
-    expect(settings.server).to.include({
-      user: '@env:HOME',
-      database: '@file:/etc/hostname',
-      applicationName: '@@x',
-    });
+  it('reads none for any other property: it refuses them, and takes @@ there too', async () => {
+    const given = { ...REST, OAuthClientSecret: 's', ApplicationName: '@@env:x', TimeZone: 'UTC' };
+    expect(explainSettings(given).settings.server.applicationName).to.equal('@env:x');
+    const wrong = { ...given, User: '@env:HOME', Port: '@env:PORT', OAuthClientId: '@file:/etc/hostname' };
+    const error = await failure(() => explainSettings(wrong), SETTINGS, 'PROPERTY_INVALID');
+    const rule =
+      'takes the value itself: @file: and @env: are read for secrets and CA certificates only, and @@ stands for a literal @.';
+    expect(error.message).to.equal(`Port ${rule} User ${rule} OAuthClientId ${rule}`);
+  });
+
+  it('tells what cannot be read with everything else that is wrong, and only once', async () => {
+    const given = {
+      ...{ Server: 'db', Port: 'x', AzureTenant: 'c.example', OAuthClientId: 'i', SSLCA: '/none/ca' },
+      ...{ OAuthClientSecret: '@env:NONE', OAuthSettingsKey: '@file:/none', TokenCA: '@file:/none' },
+    };
+    const read = () => explainSettings(given, { environment: {} });
+    const error = await failure(read, SETTINGS, 'PROPERTY_INVALID');
+    expect(error.message).to.equal(
+      'Port must be a whole number from 1 to 65535. ' +
+        'The environment variable NONE, named by OAuthClientSecret, is not set. ' +
+        'The file named by OAuthSettingsKey cannot be read (ENOENT). ' +
+        'The file named by TokenCA cannot be read (ENOENT). ' +
+        'The file named by SSLCA cannot be read (ENOENT). Missing: User (Authentication).',
+    );
   });
 });

@@ -46,6 +46,43 @@ describe('TLS to the server', () => {
     });
   }
 
+  const pem = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n';
+  const beside: readonly (readonly [given: string, mode: string, ...notes: string[]])[] = [
+    [
+      `SSLMode=require;SSLCA=${pem}`,
+      'verify-ca',
+      'SSLMode require is read as verify-ca: with SSLCA the certificate of the server is verified, as libpq does.',
+    ],
+    [
+      'SSLMode=require;SSLCA=system',
+      'verify-full',
+      'SSLMode require is read as verify-full: with SSLCA the certificate of the server is verified, as libpq does.',
+    ],
+    [`SSLMode=verify-ca;SSLCA=${pem}`, 'verify-ca'],
+    [
+      `SSLMode=disable;SSLCA=${pem};SSLNegotiation=direct`,
+      'disable',
+      'SSLNegotiation has no effect with SSLMode disable.',
+      'SSLCA has no effect with SSLMode disable.',
+    ],
+    [`UseSSL=false;SSLCA=${pem}`, 'disable', 'SSLCA has no effect with SSLMode disable.'],
+    ...['disable', 'require'].map(
+      (mode) =>
+        [
+          `SSLMode=${mode};RequireAuth=PASSWORD`,
+          mode,
+          `RequireAuth PASSWORD counts as MD5 with SSLMode ${mode}: the password itself is given to a verified server only.`,
+        ] as const,
+    ),
+    ['RequireAuth=PASSWORD', 'verify-full'],
+  ];
+  for (const [given, mode, ...notes] of beside) {
+    it(`P-24 is ${mode} with a password and ${given.split('\n')[0] ?? ''}, and notes what comes of the rest`, () => {
+      expect(settingsOf(PASSWORD + given).server.tls.mode).to.equal(mode);
+      expect(notesOf(PASSWORD + given)).to.deep.equal(notes);
+    });
+  }
+
   const refused: readonly (readonly [text: string, code: ErrorCode, words: string])[] = [
     [
       `${TOKEN}UseSSL=false`,
@@ -92,11 +129,10 @@ describe('the proxy', () => {
     ['ProxyAutoDetect=true', { kind: 'environment' }],
     ['ProxyServer=p', { ...fixed, protocol: 'http', host: 'p', port: 80 }],
     ['ProxyServer=p;ProxySSLType=ALWAYS', { ...fixed, protocol: 'https', host: 'p', port: 443 }],
-    ['ProxyServer=https://p;ProxySSLType=TUNNEL', { ...fixed, protocol: 'http', host: 'p', port: 80 }],
     ['ProxyServer=http://p:3128', { ...fixed, protocol: 'http', host: 'p', port: 3_128 }],
-    ['ProxyServer=http://p:3128;ProxyPort=8080', { ...fixed, protocol: 'http', host: 'p', port: 8_080 }],
+    ['ProxyServer=http://p:3128;ProxyPort=3128', { ...fixed, protocol: 'http', host: 'p', port: 3_128 }],
     ['ProxyServer=socks5h://[::1]', { ...fixed, protocol: 'socks5', host: '::1', port: 1_080 }],
-    ['ProxyServer=p;ProxyUser=u;ProxyAuthScheme=NONE', { ...fixed, protocol: 'http', host: 'p', port: 80 }],
+    ['ProxyServer=p;ProxyUser=u', { ...fixed, protocol: 'http', host: 'p', port: 80, user: 'u' }],
     [
       'ProxyServer=p;ProxyExceptions="a; .b,c ;"',
       { ...fixed, protocol: 'http', host: 'p', port: 80, exceptions: ['a', '.b', 'c'] },
@@ -108,6 +144,40 @@ describe('the proxy', () => {
       expect(notesOf(TOKEN + given)).to.deep.equal([]);
     });
   }
+
+  const overridden: readonly (readonly [given: string, proxy: object, ...notes: string[]])[] = [
+    ...['TUNNEL', 'NEVER'].map(
+      (type) =>
+        [
+          `ProxyServer=https://p;ProxySSLType=${type}`,
+          { ...fixed, protocol: 'http', host: 'p', port: 80 },
+          `ProxyServer https:// is read as http:// with ProxySSLType ${type}.`,
+        ] as const,
+    ),
+    [
+      'ProxyServer=https://p:99;ProxyPort=8080',
+      { ...fixed, protocol: 'https', host: 'p', port: 8_080 },
+      'ProxyPort 8080 counts, not the port in ProxyServer.',
+    ],
+    [
+      'ProxyServer=p;ProxyUser=u;ProxyPassword=w;ProxyAuthScheme=NONE',
+      { ...fixed, protocol: 'http', host: 'p', port: 80 },
+      'ProxyUser has no effect with ProxyAuthScheme NONE.',
+      'ProxyPassword has no effect with ProxyAuthScheme NONE.',
+    ],
+  ];
+  for (const [given, proxy, ...notes] of overridden) {
+    it(`is ${JSON.stringify(proxy)} for ${given}, which is noted`, () => {
+      expect(settingsOf(TOKEN + given).network.proxy).to.deep.equal(proxy);
+      expect(notesOf(TOKEN + given)).to.deep.equal(notes);
+    });
+  }
+
+  it('has a password beside a user only', () => {
+    expect(notesOf(`${TOKEN}ProxyServer=p;ProxyPassword=w`)).to.deep.equal([
+      'ProxyPassword has no effect without ProxyUser.',
+    ]);
+  });
 
   it('holds its password as a secret', () => {
     const { proxy } = settingsOf(`${TOKEN}ProxyServer=p;ProxyUser=u;ProxyPassword=w`).network;

@@ -237,6 +237,57 @@ describe('settings', () => {
       );
     });
 
+    const LONG = SECRET.replace('s3cret~value', 'x'.repeat(32));
+    const keys: readonly (readonly [what: string, text: string, reason: string | undefined])[] = [
+      ['a managed identity', `${SERVER}AuthScheme=AzureMSI;`, 'a managed identity has no secret'],
+      [
+        'a federated token',
+        `${SERVER}AzureTenant=c.example;OAuthClientId=i;OAuthClientAssertion=a;`,
+        'a federated token is another one each time',
+      ],
+      ['a short client secret', SECRET, 'the client secret has fewer than 32 characters'],
+      [
+        'a short client secret of another provider',
+        `${SERVER}OAuthIssuer=https://x;OAuthClientId=i;OAuthClientSecret=s;`,
+        'the client secret has fewer than 32 characters',
+      ],
+      ['a long client secret', LONG, undefined],
+      ['a certificate', CERTIFICATE, undefined],
+      ['a key of its own', `${SECRET}OAuthSettingsKey=${'k'.repeat(32)};`, undefined],
+      ['a password, where it does not count', `${SERVER}Password=p;`, undefined],
+    ];
+    for (const [what, text, reason] of keys) {
+      it(`${reason === undefined ? 'takes' : 'refuses'} a file for the token with ${what}`, async () => {
+        const read = (): unknown => explainSettings(`${text}OAuthSettingsLocation=/x`);
+        if (reason === undefined) return void read();
+        const error = await failure(read, SETTINGS, 'PROPERTY_INVALID');
+        expect(error.message).to.equal(
+          `OAuthSettingsKey is needed to encrypt the file of OAuthSettingsLocation: ${reason}; ` +
+            'set it, or set OAuthSettingsLocation to memory://.',
+        );
+      });
+    }
+
+    it('refuses a time of creation in seconds', async () => {
+      const token = 'AuthScheme=OAuthToken;OAuthAccessToken=t;OAuthExpiresIn=60;';
+      const error = await invalid(`${SERVER}${token}OAuthTokenTimestamp=1767225600`);
+      expect(error.message)
+        .to.contain('OAuthTokenTimestamp must be')
+        .and.contain('milliseconds, not seconds');
+    });
+
+    it('PoolMaxSize 0 and less keep no session, as CData has it', () => {
+      for (const PoolMaxSize of ['0', '-1'])
+        expect(settingsOf(plus({ PoolMaxSize })).pool).to.include({ keepsIdle: false, maxSize: 10 });
+    });
+
+    for (const date of ['2027-02-31', '2027-13-01', '2027-02-31T00:00:00Z', '2027-02-28T25:00:00Z']) {
+      it(`refuses OAuthClientSecretExpires=${date}`, async () => {
+        const { properties } = await invalid(plus({ OAuthClientSecretExpires: date }));
+        expect(properties).to.deep.equal(['OAuthClientSecretExpires']);
+      });
+    }
+
     it('refuses a PoolMinSize above PoolMaxSize', async () => {
       const error = await invalid(plus({ PoolMinSize: '11' }));
       expect(error.properties).to.deep.equal(['PoolMinSize']);

@@ -300,7 +300,7 @@ describe('Node-RED editor (needs Chromium)', function () {
       [
         'AzureMSI',
         ['UseSSL', 'AzureEnvironment', 'InitiateOAuth', 'OAuthClientId'],
-        { authentication: true, azure: true, oauth: true, ...REQUESTING },
+        { authentication: true, azure: true, oauth: true, ...FOLDED },
       ],
       [
         'OAuthClient',
@@ -348,7 +348,8 @@ describe('Node-RED editor (needs Chromium)', function () {
     it('asks for the token that InitiateOAuth=OFF needs', async () => {
       await choose('AuthScheme', 'AzureServicePrincipal');
       await choose('InitiateOAuth', 'OFF');
-      expect(await asked()).to.include.members(['OAuthAccessToken*', 'OAuthClientId', 'OAuthExpiresIn']);
+      expect(await asked()).to.include.members(['OAuthAccessToken*', 'OAuthExpiresIn']);
+      expect(await asked()).not.to.include.any.members(['AzureTenant', 'OAuthClientId', 'OAuthClientSecret']);
       await choose('InitiateOAuth', '');
     });
 
