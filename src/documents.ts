@@ -89,10 +89,10 @@ export function renderLogging(): string {
 
 const LOGGING_INTRO = `# Logging
 
-Each event is one line: time in UTC, level, module, event, words. Words in braces are filled in.
+Each event is one line: time in UTC, level, module, in a file the connection (\`[user@host/database]\`), event, words. Words in braces are filled in.
 
 \`\`\`
-2026-11-21T21:37:03.123Z info AUTH token.obtained: token obtained, usable for 3599 s (120 ms)
+2026-11-21T21:37:03.123Z info AUTH [my-flow@db.example/orders] token.obtained: token obtained, usable for 3599 s (120 ms)
 \`\`\`
 
 **No line, at any verbosity, holds a secret, a token, an assertion, the body of a request or an answer, SQL text, a parameter or a row.** Text of strangers (a server, a certificate) loses what looks like a token, its control characters are escaped, and it is cut at 1,000 characters, so that it cannot forge a line.
