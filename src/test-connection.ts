@@ -74,9 +74,8 @@ export async function testSettings(
   const walk = new Walk(options.signal);
   const assembled = await walk.step('settings', () => {
     const resolved = resolve();
-    const notes = resolved.notes.map(({ text }) => text);
-    const value = { resolved, parts: assemble(resolved) };
-    return { value, ...(notes.length > 0 && { detail: { notes: notes.join(' ') } }) };
+    for (const { text } of resolved.notes) walk.note(text);
+    return { value: { resolved, parts: assemble(resolved) } };
   });
   if (!assembled) return walk.report();
   const { resolved, parts } = assembled;
@@ -90,6 +89,8 @@ export async function testSettings(
     await parts.diagnostics.close();
     await parts.network.close();
   }
+  const logProblem = parts.diagnostics.fileProblem();
+  if (logProblem !== undefined) walk.note(`Logfile cannot be written: ${logProblem}.`);
   return walk.report();
 }
 
@@ -219,6 +220,7 @@ class Walk {
   parts: Pick<TestParts, 'clock' | 'diagnostics'> | undefined;
   readonly signal: AbortSignal | undefined;
   readonly #reports = new Map<StageName, StageReport>();
+  readonly #notes: string[] = [];
   #failed = false;
 
   constructor(signal: AbortSignal | undefined) {
@@ -246,8 +248,16 @@ class Walk {
     if (!this.#failed) this.#reports.set(name, skipped(name, reason));
   }
 
+  /** Adds a sentence to the notes on the settings. */
+  note(text: string): void {
+    this.#notes.push(text);
+  }
+
   report(): TestReport {
     const reason = this.#failed ? 'not reached' : 'not asked for';
+    const settings = this.#reports.get('settings');
+    if (settings?.status === 'passed' && this.#notes.length > 0)
+      this.#reports.set('settings', { ...settings, detail: { notes: this.#notes.join(' ') } });
     const stages = STAGES.map((name) => this.#reports.get(name) ?? skipped(name, reason));
     return { ok: !this.#failed, stages };
   }
