@@ -15,7 +15,7 @@ const ORDER = [
   ['sources'],
   ['message'],
   ['requirements', 'manifest', 'documents'],
-  ['test-connection'],
+  ['stage-walk', 'test-connection'],
   ['connector'],
   ['index'],
   ['hosts'],

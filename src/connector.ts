@@ -18,7 +18,8 @@ import {
   type ResolvedSettings,
   type Settings,
 } from './settings/settings.js';
-import type { TestOptions, TestReport } from './test-connection.js';
+import type { TestReport } from './stage-walk.js';
+import type { TestOptions } from './test-connection.js';
 
 /** What a host or a test may bring along; everything has a default. */
 export interface ConnectorOptions {

@@ -44,4 +44,5 @@ export {
   type Settings,
 } from './settings/settings.js';
 export { createRoleSql, type RolePrincipal } from './sql/role.js';
-export type { StageName, StageReport, TestOptions, TestReport } from './test-connection.js';
+export type { StageName, StageReport, TestReport } from './stage-walk.js';
+export type { TestOptions } from './test-connection.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { createConnector, testConnection } from '#src/connector.js';
-import type { StageReport, TestReport } from '#src/test-connection.js';
+import type { StageReport, TestReport } from '#src/stage-walk.js';
 import { withEnvironment } from './support/environment.js';
 import { useFolder } from './support/folder.js';
 import { recordingLogger } from './support/log.js';

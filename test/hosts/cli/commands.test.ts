@@ -270,6 +270,16 @@ describe('pg-entra', function () {
     });
   });
 
+  it('tells of a Logfile that cannot be written', async () => {
+    const Logfile = join(tmpdir(), 'no such folder', 'flow.log');
+    const connection = formatConnectionString(use.properties({ Logfile, Verbosity: '2' }));
+    const ran = await shell(['run', 'select', '--sql', 'select 1', '--connection', connection]);
+    expect(ran.err).to.match(/^Note: Logfile cannot be written, lines are lost: .*ENOENT/m);
+    const tested = await shell(['test', '--token-only', '--connection', connection]);
+    expect(tested.out).to.match(/^ok +settings .*Logfile cannot be written: .*ENOENT/m);
+    expect([ran.exitCode, tested.exitCode]).to.deep.equal([0, 0]);
+  });
+
   it('tells that MaxRows has cut a result', async () => {
     const environment = { PG_ENTRA_CONNECTION: formatConnectionString(use.properties({ MaxRows: '1' })) };
     const sql = 'select generate_series(1, 2) as n';

@@ -51,6 +51,8 @@ async function run(operation: string, options: RunOptions, io: Io): Promise<Resu
     return await connector.execute(operation, input, { signal: io.signal });
   } finally {
     await connector.close();
+    const { log } = connector.health();
+    if (log) io.err(`Note: Logfile cannot be written, lines are lost: ${log.failed}\n`);
   }
 }
 
