@@ -98,8 +98,6 @@ function reportMissingSense(values: ValueReader, { scheme, initiate, grant }: Lo
         ['OAuthClientSecret', 'OAuthJWTCert'],
         'Both OAuthClientSecret and OAuthJWTCert are set; only one of them can prove the application.',
       );
-    if (grant === 'JWT' && !values.has('OAuthJWTCert'))
-      values.problem('OAuthJWTCert', 'is missing: OAuthGrantType JWT signs its assertion with it');
   }
 }
 
