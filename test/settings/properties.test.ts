@@ -120,8 +120,10 @@ describe('the table of properties', () => {
         if (visibleWhen) expectCondition(visibleWhen);
         if (beside !== undefined) expect(findProperty(beside)?.name).to.equal(beside);
         for (const other of instead) expect(findProperty(other)?.name).to.equal(other);
-        if (required === true)
+        if (required === true) {
           expect(visibleWhen, 'what is always required is always shown').to.equal(undefined);
+          return;
+        }
         for (const condition of requirementsOf(property)) {
           expectCondition(condition);
           expect(isWithin(condition, visibleWhen ?? {}), 'required where it is not shown').to.equal(true);
