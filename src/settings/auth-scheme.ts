@@ -104,7 +104,8 @@ function reportMissingSense(values: ValueReader, { scheme, initiate, grant }: Lo
 // OFF is the default elsewhere, so it is pasted beside credentials that are meant to be used.
 function reportNothingToUse(values: ValueReader, scheme: AuthScheme): void {
   const couldRequest = scheme === 'AzureMSI' || hasAny(values, CREDENTIALS);
-  if (scheme === 'Password' || values.has('OAuthAccessToken') || !couldRequest) return;
+  const isOther = scheme === 'Password' || scheme === 'OAuthToken';
+  if (isOther || values.has('OAuthAccessToken') || !couldRequest) return;
   values.conflict(
     ['InitiateOAuth'],
     'InitiateOAuth OFF means that only a token of yours is used, and none is given; ' +
