@@ -16,8 +16,8 @@ export type Manifest = ReturnType<typeof manifest>;
  * JSON Schema (draft-07) with `if/then` requirements, the properties of other connectors that are
  * recognised and do nothing, the operations as tool objects of the Model Context Protocol, and the
  * error types. Of our own keywords, `x-visibleWhen` and `x-requiredWhen` say for forms when a
- * property is of use and when it is needed (each named property has one of its values; `x-instead`
- * can take its place), `x-derivation` which value of such a property counts.
+ * property is of use and when it is needed (each named property has one of its values; of several
+ * such rules for what is needed one is enough, and `x-instead` can take its place), `x-derivation` which value of such a property counts.
  */
 export function manifest() {
   return {

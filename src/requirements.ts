@@ -1,6 +1,6 @@
 import { DERIVATIONS, type Decider, type Derivation } from './settings/derivations.js';
 import { PROPERTIES, type Property } from './settings/properties.js';
-import { holds, isActive, type PropertyCondition } from './settings/property.js';
+import { holds, isActive, requirementsOf, type PropertyCondition } from './settings/property.js';
 
 type Schema = boolean | { readonly [keyword: string]: unknown };
 
@@ -33,12 +33,12 @@ export function loginRequirements(): { definitions: Record<string, Schema>; allO
 function needsOf(scheme: string): Schema {
   const byCondition = new Map<string, Property[]>();
   for (const property of TABLE) {
-    const { required } = property;
-    if (typeof required !== 'object') continue;
-    const { AuthScheme = [scheme], ...further } = required;
-    if (!AuthScheme.includes(scheme)) continue;
-    const key = JSON.stringify(further);
-    byCondition.set(key, [...(byCondition.get(key) ?? []), property]);
+    if (property.required === true) continue;
+    for (const { AuthScheme = [scheme], ...further } of requirementsOf(property)) {
+      if (!AuthScheme.includes(scheme)) continue;
+      const key = JSON.stringify(further);
+      byCondition.set(key, [...(byCondition.get(key) ?? []), property]);
+    }
   }
   return all(
     [...byCondition].map(([key, properties]) => {

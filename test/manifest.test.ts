@@ -106,8 +106,8 @@ describe('the manifest', () => {
   it('names only properties and values of its own in conditions', () => {
     for (const [name, schema] of Object.entries(properties)) {
       for (const keyword of ['x-visibleWhen', 'x-requiredWhen']) {
-        const condition = (schema[keyword] ?? {}) as Record<string, string[]>;
-        for (const [decider, values] of Object.entries(condition)) {
+        const conditions = [(schema[keyword] ?? []) as Record<string, string[]>].flat();
+        for (const [decider, values] of conditions.flatMap(Object.entries<string[]>)) {
           expect(properties[decider], `${name} ${keyword}`).to.have.property('x-derivation');
           expect(properties[decider]?.['enum']).to.include.members(values);
         }
@@ -293,12 +293,18 @@ describe('a configuration', () => {
     });
   }
 
-  it('with a JWT grant needs a subject by both', () => {
+  it('with a JWT grant needs a subject and the certificate that signs by both', () => {
     const grant = {
       ...{ Server: 'db', User: 'u', OAuthClientId: 'i', OAuthIssuer: 'https://login.example' },
       ...{ OAuthJWTCert: '/app.pfx', OAuthGrantType: 'JWT' },
     };
     expect([isValid(grant), lacks(grant)]).to.deep.equal([false, true]);
+    const unsigned = {
+      ...{ Server: 'db', User: 'u', OAuthClientId: 'i', OAuthIssuer: 'https://login.example' },
+      ...{ OAuthGrantType: 'JWT', OAuthJWTSubject: 'u@c.example' },
+    };
+    expect([isValid(unsigned), lacks(unsigned)]).to.deep.equal([false, true]);
+    expect(problemOf(unsigned)?.message).to.equal('Properties are missing: OAuthJWTCert (JWT OAuth).');
     const complete = { ...grant, OAuthJWTSubject: 'u@c.example' };
     expect([isValid(complete), lacks(complete)]).to.deep.equal([true, false]);
   });
@@ -306,13 +312,6 @@ describe('a configuration', () => {
   // What the schema does not say: conflicts, and the following.
   const EXCEPTIONS: readonly (readonly [what: string, configuration: Record<string, string>])[] = [
     ['a credential that is empty', { ...BASE, OAuthClientSecret: '' }],
-    [
-      'a JWT grant without the certificate that signs it',
-      {
-        ...{ Server: 'db', User: 'u', OAuthIssuer: 'https://login.example', OAuthGrantType: 'JWT' },
-        ...{ OAuthClientId: 'i', OAuthClientSecret: 's', OAuthJWTSubject: 'u' },
-      },
-    ],
   ];
   for (const [what, configuration] of EXCEPTIONS) {
     it(`with ${what} is valid by the schema, and refused when it is read`, () => {

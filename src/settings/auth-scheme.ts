@@ -98,15 +98,14 @@ function reportMissingSense(values: ValueReader, { scheme, initiate, grant }: Lo
         ['OAuthClientSecret', 'OAuthJWTCert'],
         'Both OAuthClientSecret and OAuthJWTCert are set; only one of them can prove the application.',
       );
-    if (grant === 'JWT' && !values.has('OAuthJWTCert'))
-      values.problem('OAuthJWTCert', 'is missing: OAuthGrantType JWT signs its assertion with it');
   }
 }
 
 // OFF is the default elsewhere, so it is pasted beside credentials that are meant to be used.
 function reportNothingToUse(values: ValueReader, scheme: AuthScheme): void {
   const couldRequest = scheme === 'AzureMSI' || hasAny(values, CREDENTIALS);
-  if (scheme === 'Password' || values.has('OAuthAccessToken') || !couldRequest) return;
+  const isOther = scheme === 'Password' || scheme === 'OAuthToken';
+  if (isOther || values.has('OAuthAccessToken') || !couldRequest) return;
   values.conflict(
     ['InitiateOAuth'],
     'InitiateOAuth OFF means that only a token of yours is used, and none is given; ' +

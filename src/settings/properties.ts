@@ -41,6 +41,11 @@ const REQUESTS_BY_ASSERTION: PropertyCondition = {
   InitiateOAuth: REQUESTING,
 };
 const REQUESTS_OPENID: PropertyCondition = { AuthScheme: ['OAuthClient'], InitiateOAuth: REQUESTING };
+const REQUESTS_OPENID_TOKEN: PropertyCondition = {
+  AuthScheme: ['OAuthClient'],
+  OAuthGrantType: ['CLIENT'],
+  InitiateOAuth: REQUESTING,
+};
 const REQUESTS_BY_GRANT: PropertyCondition = {
   AuthScheme: ['OAuthClient'],
   OAuthGrantType: ['JWT'],
@@ -49,7 +54,7 @@ const REQUESTS_BY_GRANT: PropertyCondition = {
 const REQUESTS_FROM_ENTRA: PropertyCondition = { AuthScheme: ENTRA_APPLICATIONS, InitiateOAuth: REQUESTING };
 const REQUESTS_AS_CLIENT: PropertyCondition = { AuthScheme: CLIENTS, InitiateOAuth: REQUESTING };
 const REQUESTS_WITH_SECRET: PropertyCondition = {
-  AuthScheme: ['AzureServicePrincipal', 'OAuthClient'],
+  AuthScheme: ['AzureServicePrincipal'],
   InitiateOAuth: REQUESTING,
 };
 const REQUESTS_WITH_CERTIFICATE: PropertyCondition = {
@@ -240,7 +245,7 @@ export const PROPERTIES = [
     group: 'oauth',
     kind: 'text',
     secret: true,
-    required: REQUESTS_WITH_SECRET,
+    required: [REQUESTS_WITH_SECRET, REQUESTS_OPENID_TOKEN],
     instead: ['OAuthJWTCert'],
     visibleWhen: REQUESTS_BY_SECRET,
     help: 'Value of a client secret of the app registration (not the secret id).',
@@ -385,7 +390,7 @@ export const PROPERTIES = [
     group: 'jwt',
     kind: 'store',
     secret: true,
-    required: REQUESTS_WITH_CERTIFICATE,
+    required: [REQUESTS_WITH_CERTIFICATE, REQUESTS_BY_GRANT],
     visibleWhen: REQUESTS_BY_CERTIFICATE,
     help: 'Certificate with its private key: the path of a PFX, PEM, JKS or JWK file, or the content itself (PEM text or base64).',
   },

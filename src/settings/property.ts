@@ -46,8 +46,8 @@ export interface PropertyFacts {
   readonly derived?: string;
   /** Its value is masked everywhere and kept in the host's credential store. */
   readonly secret?: true;
-  /** `true`: always; a condition: only then. */
-  readonly required?: true | PropertyCondition;
+  /** `true`: always; a condition: only then; several: when any of them holds. */
+  readonly required?: true | PropertyCondition | readonly PropertyCondition[];
   /** Properties one of which may be given in its place where it is required. */
   readonly instead?: readonly string[];
   /** Forms show it only then; given otherwise it is reported to be of no effect. */
@@ -67,6 +67,12 @@ export interface PropertyFacts {
 /** Whether `condition` is met by the values of `deciding`. */
 export function holds(condition: PropertyCondition, deciding: Readonly<Record<string, string>>): boolean {
   return Object.entries(condition).every(([property, values]) => values.includes(deciding[property] ?? ''));
+}
+
+/** The conditions any of which makes `property` required; none where it never is, an empty one where it always is. */
+export function requirementsOf({ required }: PropertyFacts): readonly PropertyCondition[] {
+  if (required === undefined) return [];
+  return required === true ? [{}] : [required].flat();
 }
 
 /** Whether `property` does something here; forms offer only those. */

@@ -187,7 +187,8 @@ function poolOf(values: ValueReader): Settings['pool'] {
     idleMs: values.milliseconds('PoolIdleTimeout'),
     lifeMs: values.milliseconds('ConnectionLifeTime'),
   };
-  if (pool.minSize > pool.maxSize) values.problem('PoolMinSize', 'must not be more than PoolMaxSize');
+  if (keepsIdle && pool.minSize > pool.maxSize)
+    values.problem('PoolMinSize', 'must not be more than PoolMaxSize');
   return pool;
 }
 

@@ -2,7 +2,7 @@ import type { RawProperties, SettingsNote } from './raw-properties.js';
 import { isConnectorError } from '../errors.js';
 import { Problems } from './problems.js';
 import { PROPERTIES, propertyOf, type Property, type PropertyName } from './properties.js';
-import { holds } from './property.js';
+import { holds, requirementsOf } from './property.js';
 import { expandReferences, readTextFile, type GivenValue, type SettingsSources } from './references.js';
 import { Secret } from './secret.js';
 
@@ -207,8 +207,8 @@ export class ValueReader {
   /** Notes every property that is required, given what `deciding` says of the conditions, and absent. */
   requireAll(deciding: Readonly<Record<string, string>>): void {
     for (const property of PROPERTIES as readonly Property[]) {
-      const { name, required, instead = [] } = property;
-      const isRequired = required === true || (required !== undefined && holds(required, deciding));
+      const { name, instead = [] } = property;
+      const isRequired = requirementsOf(property).some((condition) => holds(condition, deciding));
       const isThere = [name, ...(instead as readonly PropertyName[])].some(
         (each) => this.optional(each) !== undefined,
       );

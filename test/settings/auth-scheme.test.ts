@@ -178,6 +178,11 @@ describe('how to log in', () => {
       });
     }
 
+    it('OFF is not said to be in the way of OAuthToken, which obtains none', async () => {
+      const read = () => settingsOf(`${SECRET}AuthScheme=OAuthToken;InitiateOAuth=OFF`);
+      await failure(read, SETTINGS, 'PROPERTIES_MISSING');
+    });
+
     it('OFF leaves nothing else of a login to count, and notes what is given of it', () => {
       const text = `${SECRET}InitiateOAuth=OFF;OAuthAccessToken=t;Scope=wrong;AzureAuthority=http://x`;
       const { notes, effective } = explainSettings(text);

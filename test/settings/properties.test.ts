@@ -2,7 +2,13 @@ import { expect } from 'chai';
 import { FORMATS } from '#src/auth/key-store/formats.js';
 import { FOREIGN_NAMES } from '#src/settings/foreign-names.js';
 import { findProperty, foldName, PROPERTIES, propertyOf, type Property } from '#src/settings/properties.js';
-import { isActive, PROPERTY_GROUPS, takesReference, type PropertyCondition } from '#src/settings/property.js';
+import {
+  isActive,
+  PROPERTY_GROUPS,
+  requirementsOf,
+  takesReference,
+  type PropertyCondition,
+} from '#src/settings/property.js';
 
 const TABLE: readonly Property[] = PROPERTIES;
 const DECIDING = ['AuthScheme', 'InitiateOAuth', 'OAuthGrantType'];
@@ -114,12 +120,14 @@ describe('the table of properties', () => {
         if (visibleWhen) expectCondition(visibleWhen);
         if (beside !== undefined) expect(findProperty(beside)?.name).to.equal(beside);
         for (const other of instead) expect(findProperty(other)?.name).to.equal(other);
-        if (typeof required !== 'object') {
-          if (required) expect(visibleWhen, 'what is always required is always shown').to.equal(undefined);
+        if (required === true) {
+          expect(visibleWhen, 'what is always required is always shown').to.equal(undefined);
           return;
         }
-        expectCondition(required);
-        expect(isWithin(required, visibleWhen ?? {}), 'required where it is not shown').to.equal(true);
+        for (const condition of requirementsOf(property)) {
+          expectCondition(condition);
+          expect(isWithin(condition, visibleWhen ?? {}), 'required where it is not shown').to.equal(true);
+        }
       });
 
       it('P-16 has no range of seconds beyond what a timer can wait', () => {

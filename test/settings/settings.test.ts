@@ -276,6 +276,11 @@ describe('settings', () => {
         .and.contain('milliseconds, not seconds');
     });
 
+    it('takes any PoolMinSize where no session is kept', () => {
+      const pool = { UseConnectionPooling: 'false', PoolMinSize: '11' };
+      expect(settingsOf(plus(pool)).pool.keepsIdle).to.equal(false);
+    });
+
     it('PoolMaxSize 0 and less keep no session, as CData has it', () => {
       for (const PoolMaxSize of ['0', '-1'])
         expect(settingsOf(plus({ PoolMaxSize })).pool).to.include({ keepsIdle: false, maxSize: 10 });

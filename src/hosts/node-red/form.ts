@@ -30,7 +30,8 @@ export interface FormProperty {
   readonly 'x-derived'?: string;
   readonly 'x-derivation'?: readonly FormDerivation[];
   readonly 'x-visibleWhen'?: FormCondition;
-  readonly 'x-requiredWhen'?: FormCondition;
+  /** One rule, or several of which one is enough. */
+  readonly 'x-requiredWhen'?: FormCondition | readonly FormCondition[];
   readonly 'x-instead'?: readonly string[];
 }
 

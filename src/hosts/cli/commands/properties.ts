@@ -113,9 +113,14 @@ function neededOf(name: string, schema: Schema): string {
 }
 
 function conditionText(condition: unknown): string {
-  return Object.entries((condition ?? {}) as Condition)
-    .map(([decider, values]) => `with ${decider} ${values.join(', ')}`)
-    .join('; ');
+  return [(condition ?? []) as Condition | Condition[]]
+    .flat()
+    .map((each) =>
+      Object.entries(each)
+        .map(([decider, values]) => `with ${decider} ${values.join(', ')}`)
+        .join('; '),
+    )
+    .join('; or ');
 }
 
 function textOf(value: unknown): string {

@@ -78,7 +78,7 @@ export function registerConnection(form) {
 
   const isRequired = ({ required, requiredWhen, instead = [] }, { values }) =>
     required === true ||
-    (requiredWhen !== undefined && holds(requiredWhen, values) && !instead.some(isGiven));
+    ([requiredWhen ?? []].flat().some((each) => holds(each, values)) && !instead.some(isGiven));
 
   // --- what is shown -------------------------------------------------------------------------
 
