@@ -29,7 +29,8 @@ export const ELSEWHERE = [
   ...rows(
     'ssl',
     {
-      unsupported: 'pin the authority of the server with SSLCA instead',
+      unsupported:
+        'a single pinned certificate is not supported; set SSLCA to the authority that issued it, or remove it where a public authority did, as for Azure',
       help: 'The one certificate that is accepted from the server.',
     },
     { SSLServerCert: {} },

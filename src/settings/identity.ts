@@ -142,11 +142,15 @@ function entraOf(values: ValueReader, { scheme }: LoginChoice): EntraIdentity {
 const CREDENTIALS = {
   AzureServicePrincipal: (values: ValueReader) => secretOf(values, 'POST'),
   AzureServicePrincipalCert: certificateOf,
-  AzureWorkloadIdentity: (values: ValueReader): AssertionCredential => ({
-    kind: 'assertion',
-    assertion: values.secret('OAuthClientAssertion') ?? new Secret(''),
-  }),
+  AzureWorkloadIdentity: assertionOf,
 };
+
+function assertionOf(values: ValueReader): AssertionCredential {
+  const isNoPath = (text: string): boolean => !/[\\/]/.test(text);
+  const rule = 'must be a token; where it stands in a file, write @file: and the path';
+  values.checked('OAuthClientAssertion', isNoPath, rule);
+  return { kind: 'assertion', assertion: values.secret('OAuthClientAssertion') ?? new Secret('') };
+}
 
 function managedIdentityOf(values: ValueReader): ManagedIdentity {
   return {

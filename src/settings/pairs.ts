@@ -89,8 +89,16 @@ function readValue(text: string, start: number): Value {
   const semicolon = text.indexOf(';', at);
   const end = semicolon < 0 ? text.length : semicolon;
   const value = trimBlanks(text.slice(at, end));
+  const [, name = ''] = NEXT_LINE.exec(value) ?? [];
+  if (findProperty(name) !== undefined) {
+    const problem = `a semicolon is missing before the line that begins with ${name}=,`;
+    throw malformed(problem, at + value.search(NEXT_LINE));
+  }
   return { text: value === '' ? undefined : value, end, isQuoted: false };
 }
+
+// One pair a line, and the end of a line was forgotten: the next pair would become a part of this value.
+const NEXT_LINE = /[\r\n]\s*([A-Za-z][\w -]{1,40}?)\s*=/;
 
 function readQuoted(text: string, start: number, closing: string): Value {
   const parts: string[] = [];

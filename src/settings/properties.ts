@@ -740,7 +740,7 @@ export const PROPERTIES = [
     group: 'miscellaneous',
     kind: 'boolean',
     default: 'false',
-    help: 'Opens sessions whose transactions are read-only, so that the server refuses writes.',
+    help: 'Opens sessions whose transactions are read-only unless they say otherwise, so that the server refuses writes by mistake. What a role must not do at all, do not grant it.',
   },
   {
     name: 'MaxRows',
@@ -749,7 +749,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [-1, 2_147_483_647],
     default: '-1',
-    help: 'Most rows of one result; what is cut off is told. 0 and -1 set no limit.',
+    help: 'Most rows of a select that is fetched as a whole; what is cut off is told (truncated). A stream is not cut. 0 and -1 set no limit.',
   },
   {
     name: 'ConnectOnOpen',

@@ -84,6 +84,16 @@ describe('connection strings', () => {
         'User==x',
         'no = behind it at character 0.',
       ],
+      [
+        'P-08 a line without its semicolon',
+        'Server=localhost\nPort=5432;User=u',
+        'a semicolon is missing before the line that begins with Port=, at character 16.',
+      ],
+      [
+        'P-08 a secret whose line has no semicolon',
+        'User=u;OAuthClientSecret=abc\r\n  Verbosity = 5',
+        'a semicolon is missing before the line that begins with Verbosity=, at character 28.',
+      ],
       ['P-09 U+0000 in a value', 'User=a\0b', 'U+0000 or half of a surrogate pair at character 6.'],
       ['P-09 U+0000 in a name', 'Us\0er=a', 'U+0000 or half of a surrogate pair at character 2.'],
       ['P-11 half of a surrogate pair', 'User=a\ud800b', 'surrogate pair at character 6.'],
