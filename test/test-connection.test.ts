@@ -85,12 +85,13 @@ describe('test of a connection', function () {
       expect(requests()).to.equal(2);
     });
 
-    it('fails at the token where nothing can encrypt the file, and asks for none', async () => {
+    it('fails at the settings where nothing can encrypt the file, and asks for no token', async () => {
       const OAuthSettingsLocation = folder.path('token.json');
       const report = await testConnection(use.properties({ OAuthSettingsLocation }, 'workloadIdentity'));
       expect(failed(report))
-        .to.include({ name: 'token' })
-        .and.have.nested.property('error.code', 'TOKEN_FILE_KEY_MISSING');
+        .to.include({ name: 'settings' })
+        .and.have.nested.property('error.code', 'PROPERTY_INVALID');
+      expect(failed(report)?.error?.message).to.include('OAuthSettingsKey');
       expect(requests()).to.equal(0);
     });
 

@@ -107,7 +107,7 @@ describe('TLS to the server', () => {
     [
       `${PASSWORD}SSLServerCert=*`,
       'PROPERTY_UNSUPPORTED',
-      'SSLServerCert: pin the authority of the server with SSLCA instead.',
+      'SSLServerCert: a single pinned certificate is not supported; set SSLCA to the authority that issued it',
     ],
     [
       `${PASSWORD}SSLMode=weak`,
