@@ -1,11 +1,11 @@
 // What does it take until something can be done? A fresh process each time: listing our nodes in a
 // palette, and the whole way from nothing to the first row, against pg with @azure/identity.
-import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { startSandbox } from '#sandbox/index.js';
 import { parseConnectionString } from '#src/settings/connection-string.js';
 import { installPeers } from './peers.mjs';
 import { interleave, reportAtMost } from './rounds.mjs';
+import { runClient } from './run-client.mjs';
 
 const ROUNDS = 9;
 const PALETTE_MS = 10;
@@ -15,7 +15,7 @@ await installPeers();
 const sandbox = await startSandbox();
 try {
   const properties = JSON.stringify(parseConnectionString(sandbox.connections.secret));
-  const run = (contestant) => () => runClient([contestant, properties]);
+  const run = (contestant) => () => runClient(CLIENT, [contestant, properties], sandbox.authority.caFile);
   const names = ['bare', 'palette', 'connector', 'peer'];
   const costs = await interleave(Object.fromEntries(names.map((name) => [name, run(name)])), ROUNDS);
   const share = costs.connector.map((ours, round) => ours / costs.peer[round]);
@@ -27,20 +27,4 @@ try {
   reportAtMost('listing the nodes of the palette, ms above bare Node.js', above, PALETTE_MS);
 } finally {
   await sandbox.close();
-}
-
-function runClient(args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLIENT, ...args], {
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: sandbox.authority.caFile },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => (output += text));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve(Number(output));
-      else reject(new Error(`${args[0]} failed with exit code ${code}`));
-    });
-  });
 }

@@ -1,12 +1,12 @@
 // A cold storm: 1,000 callers want a token and none is there; the authority takes 100 ms to answer.
 // What does that cost the process, against @azure/identity?
-import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { slow } from '#sandbox/faults.js';
 import { startSandbox } from '#sandbox/index.js';
 import { parseConnectionString } from '#src/settings/connection-string.js';
 import { installPeers } from './peers.mjs';
 import { interleave, reportAtMost } from './rounds.mjs';
+import { runClient } from './run-client.mjs';
 
 const ROUNDS = 5;
 const CLIENT = fileURLToPath(new URL('storm-client.mjs', import.meta.url));
@@ -51,26 +51,10 @@ async function storm(contestant, properties, counts) {
   sandbox.control.clearFaults();
   sandbox.control.clearRequests();
   sandbox.control.addFaults(slow(100, { kind: 'any', times: 'always' }));
-  const outcome = await runClient([contestant, properties]);
+  const outcome = await runClient(CLIENT, [contestant, properties], sandbox.authority.caFile);
   const requests = sandbox.control.requests();
   // One of each was made before the storm.
   const of = (kind) => requests.filter((request) => request.kind === kind).length - 1;
   counts[contestant].push(`${of('discovery')} + ${of('token')}`);
   return outcome;
-}
-
-function runClient(args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLIENT, ...args], {
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: sandbox.authority.caFile },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => (output += text));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output));
-      else reject(new Error(`${args[0]} failed with exit code ${code}`));
-    });
-  });
 }
