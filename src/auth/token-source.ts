@@ -69,6 +69,11 @@ function isFit({ isAgeKnown, refusal }: ReadSuppliedToken): boolean {
   return isAgeKnown && refusal === undefined;
 }
 
+// A store that others share may give what we know as another object: values are compared.
+function isSame(known: AccessToken | undefined, token: AccessToken): boolean {
+  return known?.value.reveal() === token.value.reveal();
+}
+
 export interface TokenSourceOptions {
   readonly key: string;
   /** Obtains a token; `note` is what an earlier request left in the store. */
@@ -139,10 +144,8 @@ class SharedTokenSource implements TokenSource {
   reject(token: AccessToken): boolean {
     const { clock, diagnostics } = this.#options;
     const nowMs = clock.steadyMs();
-    const isThis = (other: AccessToken | undefined): boolean =>
-      other?.value.reveal() === token.value.reveal();
-    if (isThis(this.#current)) this.#current = undefined;
-    if (!isThis(this.#known()) || isThis(this.#refused)) return true;
+    if (isSame(this.#current, token)) this.#current = undefined;
+    if (!isSame(this.#known(), token) || isSame(this.#refused, token)) return true;
     if (nowMs - this.#replacedAtMs < spacingMs(token.lifetimeMs)) return false;
     this.#refused = token;
     this.#replacedAtMs = nowMs;
@@ -176,8 +179,8 @@ class SharedTokenSource implements TokenSource {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     const nowMs = this.#options.clock.steadyMs();
     const token = this.#known();
-    const isRefused = token?.value.reveal() === this.#refused?.value.reveal();
-    if (token === undefined || isRefused || !this.#isUsable(token, nowMs)) return this.#await(signal);
+    if (token === undefined || isSame(this.#refused, token) || !this.#isUsable(token, nowMs))
+      return this.#await(signal);
     if (token !== this.#current) this.#schedule(token);
     if (this.#isDue(nowMs)) this.#renewAhead(token, nowMs);
     return token;
@@ -313,10 +316,9 @@ class SharedTokenSource implements TokenSource {
 
   #obtain(signal: AbortSignal): Promise<AccessToken> {
     const { store, key, request, clock, diagnostics } = this.#options;
-    // A store that others share may give what we know as another object: values are compared.
-    const spent = [this.#known(), this.#refused].map((token) => token?.value.reveal());
+    const spent = [this.#known(), this.#refused];
     const accepts = (token: AccessToken): boolean =>
-      !spent.includes(token.value.reveal()) && this.#isUsable(token, clock.steadyMs());
+      !spent.some((other) => isSame(other, token)) && this.#isUsable(token, clock.steadyMs());
     const obtained = async (note: string | undefined): Promise<StoredToken> => {
       const startedAtMs = clock.steadyMs();
       const stored = await request(signal, note);
@@ -335,7 +337,7 @@ class SharedTokenSource implements TokenSource {
   #requireGain(token: AccessToken): void {
     const present = this.#known();
     const isInUse =
-      present && present !== this.#refused && this.#isUsable(present, this.#options.clock.steadyMs());
+      present && !isSame(this.#refused, present) && this.#isUsable(present, this.#options.clock.steadyMs());
     if (!isInUse || token.expiresAtMs >= present.expiresAtMs) return;
     throw new ConnectorError('TOKEN_RESPONSE_MALFORMED', {
       problem: 'the new token ends before the one that is in use',

@@ -299,6 +299,14 @@ describe('token source', () => {
     expect(await bench.value()).to.equal('token-2');
   });
 
+  it('C-09 knows the refused token by its value: a store may give it as another object', async () => {
+    const bench = new Bench();
+    const refused = await bench.source.get();
+    bench.lifetimeMs = 60_000;
+    expect(bench.source.reject({ ...refused })).to.equal(true);
+    expect(await bench.value()).to.equal('token-2');
+  });
+
   it('T-34 works to the end of the token when the secret was revoked, and says before that renewing fails', async () => {
     const bench = new Bench();
     await bench.value();
