@@ -30,6 +30,13 @@ interface Candidate {
   good: Credential | undefined;
 }
 
+/** What became of reading one credential. */
+interface ReadOutcome {
+  readonly property: PropertyName;
+  readonly credential?: Credential;
+  readonly error?: ConnectorError;
+}
+
 const DAY_MS = 86_400_000;
 const WARN_DAYS = [1, 7, 30] as const;
 
@@ -94,7 +101,8 @@ export class CredentialSource {
    * @throws ConnectorError of the first where none can be used
    */
   async check(limits: CredentialLimits): Promise<Facts> {
-    const read = await this.#readAll(limits);
+    const read: ReadOutcome[] = [];
+    for await (const outcome of this.#readEach(limits)) read.push(outcome);
     const usable = read.find(({ credential }) => credential !== undefined);
     if (!usable) throw read[0]?.error ?? new ConnectorError('CLIENT_CREDENTIAL_MISSING', {});
     const problems = read.flatMap(({ property, error }) =>
@@ -103,34 +111,34 @@ export class CredentialSource {
     return { ...factsOf(usable.credential), ...Object.fromEntries(problems) };
   }
 
-  /** The first of two overlapping credentials that can be used, whichever was used last. */
+  /** The first of two overlapping credentials that can be used, whichever was used last; no more is read. */
   async first(limits: CredentialLimits): Promise<Credential> {
-    const read = await this.#readAll(limits);
-    const usable = read.find(({ credential }) => credential !== undefined)?.credential;
-    if (!usable) throw read[0]?.error ?? new ConnectorError('CLIENT_CREDENTIAL_MISSING', {});
-    return usable;
+    let failure: ConnectorError | undefined;
+    for await (const { credential, error } of this.#readEach(limits)) {
+      if (credential) return credential;
+      failure ??= error;
+    }
+    throw failure ?? new ConnectorError('CLIENT_CREDENTIAL_MISSING', {});
   }
 
-  /** What becomes of each credential, the first one first. */
-  async #readAll(
-    limits: CredentialLimits,
-  ): Promise<{ property: PropertyName; credential?: Credential; error?: ConnectorError }[]> {
+  /** What becomes of each credential, the first one first; each is read when it is asked for. */
+  async *#readEach(limits: CredentialLimits): AsyncGenerator<ReadOutcome, void> {
     const inOrder = this.#candidates.toSorted((a, b) =>
       a.role === b.role ? 0 : a.role === 'first' ? -1 : 1,
     );
-    const read = [];
     for (const candidate of inOrder) {
       const { property } = candidate;
+      let read: ReadOutcome;
       try {
-        read.push({ property, credential: await this.#read(candidate, limits) });
+        read = { property, credential: await this.#read(candidate, limits) };
       } catch (cause) {
         const error = asConnectorError(cause, limits.signal);
         const { code, message } = error;
         this.#diagnostics.report('credential.unusable', { property, code, message });
-        read.push({ property, error });
+        read = { property, error };
       }
+      yield read;
     }
-    return read;
   }
 
   health(): CredentialHealth | undefined {
