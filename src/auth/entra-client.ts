@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
-import { startBudget, type Budget, type Clock } from '../clock.js';
-import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, isConnectorError, type ConnectorError as Failure } from '../errors.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 import type { EntraIdentity } from '../settings/settings.js';
 import { receiveToken, type AccessToken } from './access-token.js';
 import { AuthorityFinder } from './authority-finder.js';
@@ -14,10 +12,10 @@ import { CredentialSource, type Credential } from './credential-source.js';
 import type { Authority } from './discovery.js';
 import { keyMaterialOf } from './key-material.js';
 import { judgeTokenAnswer, type TokenRequestFacts } from './entra-answer.js';
-import type { AuthorityAnswer, Network } from './network.js';
-import { withRetries } from './retry.js';
+import type { AuthorityAnswer, SendLimits } from './network.js';
 import { parseObject } from './token-answer.js';
 import { clockOffsetMs } from './token-answer.js';
+import { startCall, withCallRetries, type TokenClientContext } from './token-call.js';
 import type { TokenClient } from './token-client.js';
 
 type Msal = typeof import('@azure/msal-node');
@@ -27,27 +25,12 @@ function loadMsal(): Msal {
   return createRequire(import.meta.url)('@azure/msal-node') as Msal;
 }
 
-/** What a client of any token endpoint works with. */
-export interface TokenClientContext {
-  /** What one call may take, all its requests and retries together, in milliseconds; 0 = no limit. */
-  readonly timeoutMs: number;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly diagnostics: Diagnostics;
-}
-
 /**
  * Tokens of an application from Microsoft Entra ID by client credentials (RFC 6749 section 4.4):
  * one token request unless it must be retried.
  */
 export function createEntraClient(identity: EntraIdentity, context: TokenClientContext): TokenClient {
   return new EntraClient(identity, context);
-}
-
-/** One call, with everything that its steps share. */
-interface Attempt {
-  readonly budget: Budget;
-  readonly signal: AbortSignal | undefined;
 }
 
 const STRANGE_SECONDS = 300;
@@ -69,63 +52,50 @@ class EntraClient implements TokenClient {
     this.#finder = new AuthorityFinder(identity, context);
     this.checkCredential =
       identity.credential.kind === 'certificate'
-        ? (signal) => this.#credentials.check(this.#attempt(signal))
+        ? (signal) => this.#credentials.check(startCall(this.#context, signal))
         : undefined;
   }
 
   readonly discover = async (signal?: AbortSignal) => {
-    const { tenantId, origin, cloud } = await this.#find(this.#attempt(signal));
+    const { tenantId, origin, cloud } = await this.#find(startCall(this.#context, signal));
     return { tenantId, authority: origin, ...(cloud !== undefined && { cloud }) };
   };
 
   async requestToken(signal?: AbortSignal, note?: string) {
-    const attempt = this.#attempt(signal);
+    const call = startCall(this.#context, signal);
     if (note !== undefined) this.#finder.restore(note);
     const token = await this.#credentials.use(async (credential) => {
-      const authority = await this.#find(attempt);
-      return this.#exchangeInTime(attempt, authority, credential);
-    }, attempt);
+      const authority = await this.#find(call);
+      return this.#exchangeInTime(call, authority, credential);
+    }, call);
     const found = this.#finder.note();
     return { token, ...(found !== undefined && { note: found }) };
   }
 
   async keyMaterial() {
-    return keyMaterialOf(await this.#credentials.first(this.#attempt(undefined)));
+    return keyMaterialOf(await this.#credentials.first(startCall(this.#context, undefined)));
   }
 
   credentialHealth() {
     return this.#credentials.health();
   }
 
-  #attempt(signal: AbortSignal | undefined): Attempt {
-    const { clock, timeoutMs } = this.#context;
-    return { budget: startBudget(clock, timeoutMs), signal };
-  }
-
-  #find(attempt: Attempt): Promise<Authority> {
-    return this.#finder.find(this.#context.network, attempt, (host, work) =>
-      this.#retrying(attempt, host, work),
+  #find(call: SendLimits): Promise<Authority> {
+    return this.#finder.find(this.#context.network, call, (host, work) =>
+      withCallRetries(this.#context, call, host, work),
     );
-  }
-
-  #retrying<T>(attempt: Attempt, host: string, work: () => Promise<T>): Promise<T> {
-    const { clock, diagnostics } = this.#context;
-    const onRetry = ({ code }: Failure, delayMs: number): void => {
-      diagnostics.report('authority.retry', { host, code, delayMs });
-    };
-    return withRetries({ clock, ...attempt, onRetry }, work);
   }
 
   // An assertion that was refused for its time is signed once more for the time of the authority.
   async #exchangeInTime(
-    attempt: Attempt,
+    call: SendLimits,
     authority: Authority,
     credential: Credential,
   ): Promise<AccessToken> {
     let answer: AuthorityAnswer | undefined;
     const exchange = (): Promise<AccessToken> =>
-      this.#retrying(attempt, authority.host, () =>
-        this.#exchange(attempt, authority, credential, (received) => {
+      withCallRetries(this.#context, call, authority.host, () =>
+        this.#exchange(call, authority, credential, (received) => {
           answer = received;
         }),
       );
@@ -154,7 +124,7 @@ class EntraClient implements TokenClient {
    * caching, sharing and renewal are the token source's.
    */
   async #exchange(
-    attempt: Attempt,
+    call: SendLimits,
     authority: Authority,
     credential: Credential,
     seen: (answer: AuthorityAnswer) => void,
@@ -171,7 +141,7 @@ class EntraClient implements TokenClient {
       requireEndpoint(url, tokenEndpoint);
       const headers = { ...request.headers, 'client-request-id': correlationId };
       const post = placed({ headers, body: request.body }, credential, clientId);
-      const answer = await network.send({ method: 'POST', url, ...post }, attempt);
+      const answer = await network.send({ method: 'POST', url, ...post }, call);
       seen(answer);
       this.#tellOfClock(answer);
       const judged = judgeTokenAnswer(answer, facts, clock.wallMs());

@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { startBudget } from '../clock.js';
 import { ConnectorError, type ConnectorError as Failure, type ErrorContext } from '../errors.js';
 import type { ManagedIdentity } from '../settings/settings.js';
 import { receiveToken, type AccessToken } from './access-token.js';
 import { CLOUDS } from './cloud.js';
-import type { TokenClientContext } from './entra-client.js';
 import { askLocally } from './local-http.js';
 import { identityRequest, type PlatformEnvironment } from './managed-identity-endpoint.js';
 import type { AuthorityAnswer, SendLimits } from './network.js';
 import { withRetries } from './retry.js';
 import { aadstsIn, readTokenAnswer, type ReceivedObject } from './token-answer.js';
+import { startCall, type TokenClientContext } from './token-call.js';
 import type { TokenClient } from './token-client.js';
 
 /**
@@ -25,7 +24,7 @@ export function createManagedIdentityClient(
   // eslint-disable-next-line no-restricted-properties -- where the platform tells its programs of the identity
   environment: PlatformEnvironment = process.env,
 ): TokenClient {
-  const { clock, diagnostics, timeoutMs } = context;
+  const { clock, diagnostics } = context;
   const query = { resource: resourceOf(identity), clientId: identity.clientId };
   const purpose = {
     resource: query.resource,
@@ -56,7 +55,7 @@ export function createManagedIdentityClient(
     credentialHealth: () => undefined,
     keyMaterial: () => Promise.resolve(undefined),
     async requestToken(signal) {
-      const limits = { budget: startBudget(clock, timeoutMs), signal };
+      const limits = startCall(context, signal);
       const onRetry = ({ code }: Failure, delayMs: number): void => {
         const { host } = identityRequest(query, environment).url;
         diagnostics.report('authority.retry', { host, code, delayMs });

@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { startBudget, type Budget } from '../clock.js';
-import { isConnectorError, type ConnectorError, type ErrorCode } from '../errors.js';
+import { isConnectorError, type ErrorCode } from '../errors.js';
 import type { OpenIdIdentity } from '../settings/settings.js';
 import { receiveToken, type AccessToken } from './access-token.js';
 import { signAssertion, type AssertionSigner } from './client-assertion.js';
 import { CredentialSource, type Credential } from './credential-source.js';
-import type { TokenClientContext } from './entra-client.js';
 import { keyMaterialOf } from './key-material.js';
-import type { AuthorityAnswer } from './network.js';
+import type { AuthorityAnswer, SendLimits } from './network.js';
 import { judgeOpenIdAnswer, type OpenIdRequestFacts } from './openid-answer.js';
 import { ProviderFinder } from './openid-provider.js';
 import { requestToken, type Send } from './openid-request.js';
-import { withRetries } from './retry.js';
 import { clockOffsetMs } from './token-answer.js';
+import { startCall, withCallRetries, type TokenClientContext } from './token-call.js';
 import type { TokenClient } from './token-client.js';
 
 /**
@@ -21,12 +19,6 @@ import type { TokenClient } from './token-client.js';
  */
 export function createOpenIdClient(identity: OpenIdIdentity, context: TokenClientContext): TokenClient {
   return new OpenIdClient(identity, context);
-}
-
-/** One call, with everything that its steps share. */
-interface Attempt {
-  readonly budget: Budget;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** Where tokens are asked for. */
@@ -69,20 +61,20 @@ class OpenIdClient implements TokenClient {
     this.#credentials = credential && new CredentialSource(credential, context);
     this.#grants = grant && new CredentialSource(grant.certificate, context);
     const signed = this.#grants ?? (credential?.kind === 'certificate' ? this.#credentials : undefined);
-    this.checkCredential = signed && ((signal) => signed.check(this.#attempt(signal)));
+    this.checkCredential = signed && ((signal) => signed.check(startCall(this.#context, signal)));
     if (tokenEndpoint !== undefined || issuer === undefined) return;
     this.#finder = new ProviderFinder(issuer, context);
     this.discover = async (signal) => {
-      const { tokenEndpoint: found } = await this.#target(this.#attempt(signal));
+      const { tokenEndpoint: found } = await this.#target(startCall(this.#context, signal));
       return { issuer, tokenEndpoint: found };
     };
   }
 
   async requestToken(signal?: AbortSignal, note?: string) {
-    const attempt = this.#attempt(signal);
+    const call = startCall(this.#context, signal);
     if (note !== undefined) this.#finder?.restore(note);
-    const token = await this.#prove(attempt, async (proof) =>
-      this.#exchangeInTime(attempt, await this.#target(attempt), proof),
+    const token = await this.#prove(call, async (proof) =>
+      this.#exchangeInTime(call, await this.#target(call), proof),
     );
     const found = this.#finder?.note();
     return { token, ...(found !== undefined && { note: found }) };
@@ -90,56 +82,42 @@ class OpenIdClient implements TokenClient {
 
   async keyMaterial() {
     const source = this.#grants ?? this.#credentials;
-    return source && keyMaterialOf(await source.first(this.#attempt(undefined)));
+    return source && keyMaterialOf(await source.first(startCall(this.#context, undefined)));
   }
 
   credentialHealth() {
     return (this.#grants ?? this.#credentials)?.health();
   }
 
-  #attempt(signal: AbortSignal | undefined): Attempt {
-    const { clock, timeoutMs } = this.#context;
-    return { budget: startBudget(clock, timeoutMs), signal };
+  #send(call: SendLimits): Send {
+    return (request) => this.#context.network.send(request, call);
   }
 
-  #send(attempt: Attempt): Send {
-    return (request) => this.#context.network.send(request, attempt);
-  }
-
-  #retrying<T>(attempt: Attempt, url: string, work: () => Promise<T>): Promise<T> {
-    const { clock, diagnostics } = this.#context;
-    const { host } = new URL(url);
-    const onRetry = ({ code }: ConnectorError, delayMs: number): void => {
-      diagnostics.report('authority.retry', { host, code, delayMs });
-    };
-    return withRetries({ clock, ...attempt, onRetry }, work);
-  }
-
-  async #target(attempt: Attempt): Promise<Target> {
+  async #target(call: SendLimits): Promise<Target> {
     const { issuer, tokenEndpoint = '', assertionAudience } = this.#identity;
     if (!this.#finder || issuer === undefined)
       return { tokenEndpoint, assertionAudience: assertionAudience ?? issuer ?? tokenEndpoint };
-    const found = await this.#finder.find(this.#send(attempt), attempt.budget, (work) =>
-      this.#retrying(attempt, issuer, work),
+    const found = await this.#finder.find(this.#send(call), call.budget, (work) =>
+      withCallRetries(this.#context, call, new URL(issuer).host, work),
     );
     return { tokenEndpoint: found.tokenEndpoint, assertionAudience: assertionAudience ?? found.issuer };
   }
 
   /** What `work` gives with the proofs of the moment; either may have a fallback. */
-  #prove<T>(attempt: Attempt, work: (proof: Proof) => Promise<T>): Promise<T> {
+  #prove<T>(call: SendLimits, work: (proof: Proof) => Promise<T>): Promise<T> {
     const withGrant = (grant?: AssertionSigner): Promise<T> =>
       this.#credentials
-        ? this.#credentials.use((client) => work({ client, grant }), attempt)
+        ? this.#credentials.use((client) => work({ client, grant }), call)
         : work({ client: undefined, grant });
-    return this.#grants ? this.#grants.use((grant) => withGrant(signerOf(grant)), attempt) : withGrant();
+    return this.#grants ? this.#grants.use((grant) => withGrant(signerOf(grant)), call) : withGrant();
   }
 
   // An assertion that was refused by somebody with another time is signed once more for that time.
-  async #exchangeInTime(attempt: Attempt, target: Target, proof: Proof): Promise<AccessToken> {
+  async #exchangeInTime(call: SendLimits, target: Target, proof: Proof): Promise<AccessToken> {
     let answer: AuthorityAnswer | undefined;
     const exchange = (): Promise<AccessToken> =>
-      this.#retrying(attempt, target.tokenEndpoint, () =>
-        this.#exchange(attempt, target, proof, (received) => {
+      withCallRetries(this.#context, call, new URL(target.tokenEndpoint).host, () =>
+        this.#exchange(call, target, proof, (received) => {
           answer = received;
         }),
       );
@@ -166,7 +144,7 @@ class OpenIdClient implements TokenClient {
 
   /** One token request, with assertions of its own. */
   async #exchange(
-    attempt: Attempt,
+    call: SendLimits,
     target: Target,
     proof: Proof,
     seen: (answer: AuthorityAnswer) => void,
@@ -186,7 +164,7 @@ class OpenIdClient implements TokenClient {
     };
     const credential = proof.client?.kind ?? 'an assertion';
     diagnostics.report('token.requested', { host: new URL(endpoint).host, credential });
-    const answer = await requestToken(request, this.#send(attempt));
+    const answer = await requestToken(request, this.#send(call));
     seen(answer);
     const judged = judgeOpenIdAnswer(answer, this.#facts(request.grantType, correlationId), clock.wallMs());
     const warn = (text: string): void => diagnostics.report('token.strange', { text });
