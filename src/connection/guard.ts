@@ -4,16 +4,34 @@ import { TLSSocket } from 'node:tls';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { LoginDialogue, type LoginProof } from './login-dialogue.js';
 import { isWellFormed } from './login-message.js';
+import { FrameSplitter, HEADER_BYTES } from './protocol/frames.js';
+import { Requests } from './protocol/requests.js';
 import type { Endpoint } from './transport.js';
 
 /** Largest message before the login is complete; a real one has a few hundred bytes. */
 const LARGEST_LOGIN_MESSAGE = 65_536;
-const HEADER_BYTES = 5;
+/** Largest message of all: PostgreSQL itself makes none beyond (source, MaxAllocSize). */
+const LARGEST_MESSAGE = 0x3fff_ffff;
+
+/** Reads the answers to its own statements in place of the driver. */
+export interface MessageReader {
+  /** Takes one message: `bytes[start]` is its type, its body ends before `end`. `bytes` is only lent. */
+  message(bytes: Buffer, start: number, end: number): void;
+}
+
+/** Types that may come at any time once the login is complete. */
+const UNASKED = new Set(Buffer.from('NSAE'));
+/** Of these the reader gets the errors, the driver the rest. */
+const FOR_THE_DRIVER = new Set(Buffer.from('NSA'));
+/** Types that answer a statement. */
+const ANSWERS = new Set(Buffer.from('123CDGHITWZcdnst'));
+const READY_FOR_QUERY = 'Z'.charCodeAt(0);
 
 /**
- * Stands between a stream and the driver. Until the login is complete it lets through only whole,
- * well-formed messages of a login that the secret at hand may take part in ({@link LoginDialogue}).
- * Anything else ends the stream with a typed error before the driver sees it. Whatever the driver throws while it reads ends the stream too,
+ * Stands between a stream and the driver. It lets through only whole messages that the state of the
+ * session allows: before the login is complete those of a login that the secret at hand may take part
+ * in ({@link LoginDialogue}), after it answers to what was asked. Anything else ends the stream with a
+ * typed error before the driver sees it. Whatever the driver throws while it reads ends the stream too,
  * instead of the process.
  *
  * It has the surface of a socket that `pg` uses and hands writes straight on; it is no
@@ -26,8 +44,12 @@ export class Guard extends EventEmitter {
   readonly #onAccepted: () => void;
   /** What channel binding needs of an encrypted stream. */
   declare readonly getPeerCertificate?: TLSSocket['getPeerCertificate'];
-  #pending: Buffer = Buffer.alloc(0);
+  readonly #frames: FrameSplitter;
+  readonly #requests = new Requests();
   #isOpen = false;
+  #reader: MessageReader | undefined;
+  /** Messages in a row that the driver gets in one piece: where they stand. */
+  #run: { bytes: Buffer; start: number; end: number } | undefined;
 
   /** `onAccepted` is told once the server has let us in, before the driver hears of it. */
   constructor(socket: Socket, endpoint: Endpoint, proof: LoginProof, onAccepted: () => void) {
@@ -36,6 +58,13 @@ export class Guard extends EventEmitter {
     this.#endpoint = endpoint;
     this.#login = new LoginDialogue(proof);
     this.#onAccepted = onAccepted;
+    this.#frames = new FrameSplitter(
+      (bytes, start, end) => {
+        if (this.#isOpen) this.#receiveAnswer(bytes, start, end);
+        else this.#receiveLogin(bytes.subarray(start, end));
+      },
+      () => (this.#isOpen ? LARGEST_MESSAGE : LARGEST_LOGIN_MESSAGE),
+    );
     if (socket instanceof TLSSocket) this.getPeerCertificate = socket.getPeerCertificate.bind(socket);
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
@@ -65,7 +94,14 @@ export class Guard extends EventEmitter {
   }
 
   write(data: Buffer, callback?: (error?: Error | null) => void): boolean {
+    if (this.#isOpen) this.#requests.note(data);
     return this.#socket.write(data, callback);
+  }
+
+  /** Gives the answers to `reader` in place of the driver, from now until it is called without one. */
+  divert(reader: MessageReader | undefined): void {
+    this.#flushRun();
+    this.#reader = reader;
   }
 
   end(): this {
@@ -98,39 +134,47 @@ export class Guard extends EventEmitter {
 
   #receive(chunk: Buffer): void {
     try {
-      if (this.#isOpen) this.emit('data', chunk);
-      else this.#receiveLogin(chunk);
+      this.#frames.push(chunk);
+      this.#flushRun();
     } catch (error) {
       this.#socket.destroy(isConnectorError(error) ? error : this.#violation(describe(error)));
     }
   }
 
-  #receiveLogin(chunk: Buffer): void {
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    for (;;) {
-      // A message may complete the login: what follows it is no longer looked at.
-      if (this.#isOpen) {
-        const rest = this.#pending;
-        this.#pending = Buffer.alloc(0);
-        if (rest.length > 0) this.emit('data', rest);
-        return;
-      }
-      const message = this.#takeMessage();
-      if (!message) return;
-      this.#admit(message);
-      this.emit('data', message);
-    }
+  #receiveLogin(message: Buffer): void {
+    this.#admit(message);
+    this.emit('data', message);
   }
 
-  #takeMessage(): Buffer | undefined {
-    if (this.#pending.length < HEADER_BYTES) return undefined;
-    const size = 1 + this.#pending.readInt32BE(1);
-    if (size < HEADER_BYTES || size > LARGEST_LOGIN_MESSAGE)
-      throw this.#violation('a login message of impossible length');
-    if (this.#pending.length < size) return undefined;
-    const message = this.#pending.subarray(0, size);
-    this.#pending = this.#pending.subarray(size);
-    return message;
+  #receiveAnswer(bytes: Buffer, start: number, end: number): void {
+    const type = bytes.readUInt8(start);
+    if (!UNASKED.has(type)) this.#admitAnswer(type);
+    if (this.#reader && !FOR_THE_DRIVER.has(type)) this.#reader.message(bytes, start, end);
+    else this.#extendRun(bytes, start, end);
+  }
+
+  #admitAnswer(type: number): void {
+    const isAsked = type === READY_FOR_QUERY ? this.#requests.answered() : this.#requests.isBusy;
+    if (isAsked && ANSWERS.has(type)) return;
+    const name = JSON.stringify(String.fromCharCode(type));
+    throw this.#violation(isAsked ? `an unknown message ${name}` : `message ${name} that answers nothing`);
+  }
+
+  #extendRun(bytes: Buffer, start: number, end: number): void {
+    const run = this.#run;
+    if (run?.bytes === bytes && run.end === start) {
+      run.end = end;
+      return;
+    }
+    this.#flushRun();
+    this.#run = { bytes, start, end };
+  }
+
+  #flushRun(): void {
+    const run = this.#run;
+    if (!run) return;
+    this.#run = undefined;
+    this.emit('data', run.bytes.subarray(run.start, run.end));
   }
 
   #admit(message: Buffer): void {
