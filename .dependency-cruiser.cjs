@@ -32,6 +32,7 @@ const HOMES = [
   // A bounded cache in the process: add the next place that needs one here.
   { libraries: ['node-cache'], homes: ['auth/token-store/', 'auth/discovery'] },
   { libraries: ['@peculiar/[^/]+', 'node-forge'], homes: ['auth/key-store/'] },
+  { libraries: ['lru-cache'], homes: ['connection/', 'sql/'] },
   { libraries: ['commander'], homes: ['hosts/cli/'] },
 ];
 

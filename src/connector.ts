@@ -3,6 +3,7 @@ import type { Fetch } from './auth/network.js';
 import type { TokenHealth } from './auth/token-source.js';
 import type { TokenStore } from './auth/token-store/index.js';
 import { systemClock, type Clock } from './clock.js';
+import { Lane } from './connection/lane.js';
 import { Pool, type PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
 import type { Row } from './connection/rows.js';
@@ -10,8 +11,8 @@ import type { PgSession } from './connection/pg-session.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
-import { planOperation } from './operations/index.js';
-import { runOperation, streamOperation, type Result } from './operations/run.js';
+import { planOperation, type PlannedOperation } from './operations/index.js';
+import { capped, runOperation, streamOperation, type Result } from './operations/run.js';
 import {
   explainSettings,
   type ConnectionProperties,
@@ -137,6 +138,7 @@ class WiredConnector implements Connector {
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
   readonly #pool: Pool<PgSession>;
+  readonly #lane: Lane;
   readonly #opened: Promise<void>;
   #sessionsOpened = 0;
   #closed: Promise<void> | undefined;
@@ -170,6 +172,7 @@ class WiredConnector implements Connector {
         parts.diagnostics.report('session.returned', { id, idle, waiting });
       },
     });
+    this.#lane = new Lane({ pool: this.#pool, clock: parts.clock, timeoutMs: settings.timeoutMs });
     this.#opened = settings.connectOnOpen ? this.#pool.use(() => Promise.resolve()) : Promise.resolve();
     // Whoever asks ready() hears of a failure; so does the log.
     this.#opened.catch(() => undefined);
@@ -195,17 +198,21 @@ class WiredConnector implements Connector {
   async execute(operation: string, input: object, { signal }: CallOptions = {}): Promise<Result> {
     const watch = this.#watch(operation, signal);
     try {
-      const planned = planOperation(operation, input);
-      const { maxRows } = this.settings;
-      const result = await this.#pool.use(
-        (session) => runOperation(session, planned, { signal, maxRows }),
-        signal,
-      );
+      const result = await this.#run(planOperation(operation, input), signal);
       watch.completed(result.rows.length, result.affectedRows);
       return result;
     } catch (error) {
       throw watch.failed(error);
     }
+  }
+
+  async #run(planned: PlannedOperation, signal: AbortSignal | undefined): Promise<Result> {
+    const { maxRows } = this.settings;
+    const [statement] = planned.plan.statements;
+    if (planned.plan.mayShare !== true || !statement || !this.settings.pool.keepsIdle)
+      return this.#pool.use((session) => runOperation(session, planned, { signal, maxRows }), signal);
+    const limit = maxRows === undefined ? undefined : maxRows + 1;
+    return capped(await this.#lane.read(statement, { signal, limit }), maxRows);
   }
 
   async *stream(

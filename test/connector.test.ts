@@ -78,16 +78,22 @@ describe('connector', function () {
     const running = connector.execute('select', { sql: 'select pg_sleep(30)' }, { signal: leaving.signal });
     await untilTrue(
       async () =>
-        (await use.sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`))
-          .length === 1,
+        (
+          await use.sandbox.query(
+            `select 1 from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'`,
+          )
+        ).length === 1,
     );
     leaving.abort();
     await failure(running, 'POSTGRESQL:CANCELLED', 'CANCELLED');
     expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
     await untilTrue(
       async () =>
-        (await use.sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`))
-          .length === 0,
+        (
+          await use.sandbox.query(
+            `select 1 from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'`,
+          )
+        ).length === 0,
     );
   });
 
@@ -152,25 +158,29 @@ describe('connector', function () {
     expect(await use.sandbox.query('select count(*)::int as n from two_parts')).to.deep.equal([{ n: 0 }]);
   });
 
-  it('N-14 B-04 a write whose answer is lost is OUTCOME_UNKNOWN, a read CONNECTION_LOST', async () => {
+  it('N-14 B-04 a write whose answer is lost is OUTCOME_UNKNOWN, a read is sent once more', async () => {
     const connector = connect();
-    const lost = async (operation: string): Promise<unknown> => {
-      const running = connector.execute(operation, { sql: `select pg_sleep(30) as ${operation}` });
+    const drop = async (running: Promise<unknown>, operation: string): Promise<void> => {
       running.catch(() => undefined);
+      const isRunning = `select 1 from pg_stat_activity where state = 'active' and query like $1`;
       await untilTrue(
-        async () =>
-          (
-            await use.sandbox.query(
-              `select 1 from pg_stat_activity where state = 'active' and query like $1`,
-              [`%pg_sleep% as ${operation}`],
-            )
-          ).length === 1,
+        async () => (await use.sandbox.query(isRunning, [`%pg_sleep% as ${operation}`])).length === 1,
       );
       use.sandbox.control.dropSessions();
-      return running;
     };
-    await failure(lost('select'), 'POSTGRESQL:CONNECTIVITY', 'CONNECTION_LOST');
-    await failure(lost('execute'), 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
+    const read = (seconds: number, name: string) =>
+      connector.execute('select', { sql: `select pg_sleep(${String(seconds)}) as ${name}` });
+    const once = read(0.5, 'once');
+    await drop(once, 'once');
+    await once;
+    const twice = read(30, 'twice');
+    await drop(twice, 'twice');
+    await untilTrue(() => connector.health().sessionsOpened === 3);
+    await drop(twice, 'twice');
+    await failure(twice, 'POSTGRESQL:CONNECTIVITY', 'CONNECTION_LOST');
+    const write = connector.execute('execute', { sql: 'select pg_sleep(30) as written' });
+    await drop(write, 'written');
+    await failure(write, 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
   });
 
   it('B-01 a restart of the database between two messages is no error', async () => {

@@ -108,7 +108,7 @@ export async function logIn(
   wait: Wait,
 ): Promise<PgSession> {
   const { server, timeoutMs } = settings;
-  const client = newClient(socket, token, settings);
+  const { client, guard } = newClient(socket, token, settings);
   client.on('error', () => undefined); // what happens after a failed login interests nobody
   try {
     await within<undefined>(wait, server, 'the login', (settle) => {
@@ -123,7 +123,7 @@ export async function logIn(
       );
     });
     forgetPassword(client);
-    return new PgSession(client, socket, { endpoint: server, clock: wait.clock, timeoutMs });
+    return new PgSession(client, socket, { guard, endpoint: server, clock: wait.clock, timeoutMs });
   } catch (error) {
     socket.destroy();
     const facts = { ...server, isToken: token !== undefined };
@@ -162,9 +162,13 @@ function secretOf(token: AccessToken | undefined, { identity }: Settings): Secre
 }
 
 // Every field that the driver would otherwise take from a PG* variable is set.
-function newClient(socket: Socket, token: AccessToken | undefined, settings: Settings): pg.Client {
+function newClient(
+  socket: Socket,
+  token: AccessToken | undefined,
+  settings: Settings,
+): { client: pg.Client; guard: Guard } {
   const { server } = settings;
-  const stream = new Guard(socket, server, proofOf(socket, settings), () => {
+  const guard = new Guard(socket, server, proofOf(socket, settings), () => {
     endAuthentication(client, socket, server);
   });
   const secret = secretOf(token, settings);
@@ -180,11 +184,11 @@ function newClient(socket: Socket, token: AccessToken | undefined, settings: Set
     ssl: false,
     sslnegotiation: 'postgres',
     connectionTimeoutMillis: 0,
-    stream: () => stream,
+    stream: () => guard,
     types: LOSSLESS_TYPES,
   } as unknown as pg.ClientConfig);
   Object.assign(parametersOf(client), { replication: undefined });
-  return client;
+  return { client, guard };
 }
 
 const AUTHENTICATION_EVENTS = [

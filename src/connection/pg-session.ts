@@ -6,6 +6,9 @@ import type { Statement } from '../sql/statement.js';
 import { cancelBackend } from './cancel.js';
 import { isFatal, isServerError, statementError } from './pg-error.js';
 import { CommitAwareCursor, fieldsOf, read } from './cursor.js';
+import type { Guard } from './guard.js';
+import type { LaneRead } from './lane-read.js';
+import { Pipeline } from './pipeline.js';
 import type { Poolable } from './pool.js';
 import type { Row, RowBatch } from './rows.js';
 import type { BatchOptions, Session, StatementOptions } from './session.js';
@@ -14,6 +17,8 @@ import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What a session needs beside its driver. */
 export interface SessionContext {
+  /** What stands between the driver and its stream. */
+  readonly guard: Guard;
   readonly endpoint: Endpoint;
   readonly clock: Clock;
   /** Limit of each answer in milliseconds; 0 = none. */
@@ -29,8 +34,11 @@ export class PgSession implements Session, Poolable {
   readonly #socket: Socket;
   readonly #context: SessionContext;
   readonly openedAtMs: number;
+  #pipeline: Pipeline<LaneRead> | undefined;
   #broken: ConnectorError | undefined;
   #onBroken: (() => void) | undefined;
+  /** The last read that was stopped. */
+  #interrupted: LaneRead | undefined;
   /** Between our own BEGIN and COMMIT. */
   #inTransaction = false;
   /** Those who wait for an answer, and would wait in vain once the session is broken. */
@@ -57,6 +65,27 @@ export class PgSession implements Session, Poolable {
   /** Ready for another borrower: connected, and in no transaction. */
   get usable(): boolean {
     return this.#broken === undefined && this.#client.getTransactionStatus() === 'I';
+  }
+
+  /** Reads that are on their way together; while there are some, nothing else may run here. */
+  get pipeline(): Pipeline<LaneRead> {
+    this.#pipeline ??= new Pipeline(this.#context.guard, this.#context.clock);
+    return this.#pipeline;
+  }
+
+  /** Stops the read that the server works on; ends the session when that does not help. */
+  interrupt(): void {
+    const { head } = this.pipeline;
+    if (!head || head.read === this.#interrupted) return;
+    this.#interrupted = head.read;
+    this.#cancel();
+    this.#context.clock.after(
+      CANCEL_GRACE_MS,
+      () => {
+        if (this.pipeline.head?.read === head.read) this.destroy();
+      },
+      { background: true },
+    );
   }
 
   whenBroken(listener: () => void): void {
@@ -211,16 +240,21 @@ export class PgSession implements Session, Poolable {
   /** Stops the statement at the server, then gives the session up: nobody waits for its answer. */
   #abandon(): void {
     this.#breakWith(new Error('given up by its caller'));
+    this.#cancel();
+    this.#socket.destroy();
+  }
+
+  #cancel(): void {
     const { endpoint, clock } = this.#context;
     const budget = startBudget(clock, CANCEL_GRACE_MS);
     cancelBackend(this.#client, endpoint, { clock, budget }).catch(() => undefined);
-    this.#socket.destroy();
   }
 
   #breakWith(error: unknown): void {
     if (this.#broken) return;
-    this.#broken = isConnectorError(error) ? error : this.#lost(error);
+    this.#broken = this.#context.guard.failure ?? (isConnectorError(error) ? error : this.#lost(error));
     for (const interrupt of [...this.#waiting]) interrupt(this.#broken);
+    this.#pipeline?.lost(this.#broken);
     this.#onBroken?.();
   }
 

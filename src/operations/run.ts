@@ -55,13 +55,16 @@ async function runCapped(
   maxRows: number,
   options: RunOptions,
 ): Promise<Result> {
-  for await (const batch of session.run(statement, { ...options, writes: false, batchSize: maxRows + 1 })) {
-    const { rows, fields } = batch;
-    if (rows.length > maxRows)
-      return { rows: rows.slice(0, maxRows), fields, affectedRows: maxRows, truncated: true };
-    return { rows: [...rows], fields, affectedRows: rows.length };
-  }
+  for await (const batch of session.run(statement, { ...options, writes: false, batchSize: maxRows + 1 }))
+    return capped(batch, maxRows);
   return { rows: [], fields: [], affectedRows: 0 };
+}
+
+/** `batch`, of which `maxRows` + 1 rows were asked for, without the one that tells that there are more. */
+export function capped({ rows, fields, affectedRows }: RowBatch, maxRows: number | undefined): Result {
+  if (maxRows === undefined || rows.length <= maxRows)
+    return { rows, fields, affectedRows: affectedRows ?? rows.length };
+  return { rows: rows.slice(0, maxRows), fields, affectedRows: maxRows, truncated: true };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readsOnly } from '../sql/read-only.js';
+import { effectsOf } from '../sql/effects.js';
 import { statement } from '../sql/statement.js';
 import type { Operation } from './operation.js';
 import { SQL_INPUT, type SqlInput } from './schemas.js';
@@ -9,8 +9,12 @@ export const select: Operation<SqlInput> = {
   description: 'Runs a query with parameters and gives its rows, all at once or in batches.',
   inputSchema: SQL_INPUT,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true },
-  plan: ({ sql, parameters }) => ({
-    statements: [statement('select', sql, parameters)],
-    writes: !readsOnly(sql),
-  }),
+  plan: ({ sql, parameters }) => {
+    const { onlyReads, leavesNoTrace } = effectsOf(sql);
+    return {
+      statements: [statement('select', sql, parameters)],
+      writes: !onlyReads,
+      mayShare: onlyReads && leavesNoTrace,
+    };
+  },
 };

@@ -15,6 +15,11 @@ export class Requests {
   #headerLength = 0;
   #bodyLeft = 0;
 
+  /** How many ReadyForQuery messages are to come. */
+  get syncs(): number {
+    return this.#syncs;
+  }
+
   /** Whether the server owes an answer. */
   get isBusy(): boolean {
     return this.#syncs > 0 || this.#hasUnsynced;

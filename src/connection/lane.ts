@@ -1,0 +1,257 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.js';
+import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
+import type { Statement } from '../sql/statement.js';
+import { LaneRead, Pace, type ReadOwner } from './lane-read.js';
+import { isFatal, isServerError, statementError } from './pg-error.js';
+import type { PgSession } from './pg-session.js';
+import type { Pool } from './pool.js';
+import type { RowBatch } from './rows.js';
+
+/** How one read runs. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Most rows to be sent; undefined = all. */
+  readonly limit?: number | undefined;
+}
+
+export interface LaneOptions {
+  readonly pool: Pool<PgSession>;
+  readonly clock: Clock;
+  /** Limit of each answer in milliseconds; 0 = none. */
+  readonly timeoutMs: number;
+}
+
+/** Most reads on their way in one session. */
+const WINDOW = 256;
+/** A text that takes longer runs in a session of its own. */
+const SLOW_MS = 50;
+/** After this time a session that others wait for is given back. */
+const TURN_MS = 100;
+/** After this time it is given back anyway, so that the pool sees its age. */
+const LEASE_MS = 10_000;
+/** Texts whose pace is remembered. */
+const MOST_TEXTS = 1_000;
+
+/** A session that the lane has borrowed. */
+interface Lent {
+  readonly session: PgSession;
+  readonly lentAtMs: number;
+  /** Takes no more reads, and is given back when the last one was answered. */
+  isLeaving: boolean;
+}
+
+/**
+ * Auto-commit reads on few sessions: several are on their way at a time, one behind the other, so that
+ * none waits for the round trip of another. Sessions are borrowed from the pool while there is
+ * something to read, another one only when there is no room in those at hand.
+ *
+ * A text runs there while its answers are quick; the first read of a text shows whether they are. When
+ * one turns out to be slow, those behind it are sent again in another session, and its text runs alone
+ * from then on. So one slow query holds the others up by 50 to 100 ms at most.
+ */
+export class Lane implements ReadOwner {
+  readonly #options: LaneOptions;
+  readonly #paces = new LRUCache<string, Pace>({ max: MOST_TEXTS });
+  readonly #lent = new Set<Lent>();
+  /** Reads for which no session has room yet. */
+  #queue: LaneRead[] = [];
+  #borrowing: AbortController | undefined;
+  #isWatched = false;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The rows of `statement`, which must change nothing and leave no trace in its session: it may be sent
+   * twice.
+   *
+   * @throws ConnectorError for what the server says, OPERATION_TIMEOUT, CONNECTION_LOST (after a second
+   *   try), what {@link Pool.acquire} throws, or the reason of the signal
+   */
+  read(statement: Statement, { signal, limit }: ReadOptions): Promise<RowBatch> {
+    if (signal?.aborted === true) return Promise.reject(asConnectorError(signal.reason, signal));
+    const askedAtMs = this.#options.clock.steadyMs();
+    const pace = this.#paceOf(statement.text);
+    const read = new LaneRead({ statement, limit, pace, askedAtMs }, this, signal);
+    this.#start(read);
+    return read.promise;
+  }
+
+  answered(read: LaneRead): void {
+    this.#paced(read.pace, true);
+  }
+
+  failed(read: LaneRead, error: unknown): void {
+    const isLost = isServerError(error) ? isFatal(error) : isConnectionLost(error);
+    // It changes nothing, so it may be sent once more where its session was lost under it.
+    if (isLost && !read.isSettled && !read.wasLost) {
+      read.wasLost = true;
+      this.#queue.push(read);
+      this.#serve();
+      return;
+    }
+    read.reject(isServerError(error) ? statementError(error) : error);
+    this.#paced(read.pace, true);
+  }
+
+  left(read: LaneRead): void {
+    const waiting = this.#queue.length;
+    this.#queue = this.#queue.filter((each) => each !== read);
+    if (this.#queue.length < waiting) this.#probeAnew(read.pace);
+    if (this.#queue.length === 0) this.#borrowing?.abort(new ConnectorError('CANCELLED', {}));
+  }
+
+  #paceOf(text: string): Pace {
+    const known = this.#paces.get(text);
+    if (known) return known;
+    const pace = new Pace();
+    this.#paces.set(text, pace);
+    return pace;
+  }
+
+  #start(read: LaneRead): void {
+    const { pace } = read;
+    if (pace.kind === 'slow') {
+      void this.#runAlone(read);
+      return;
+    }
+    if (pace.kind === 'unknown' && pace.isProbed) {
+      pace.waiting.push(read);
+      return;
+    }
+    pace.isProbed = true;
+    this.#queue.push(read);
+    this.#serve();
+  }
+
+  /** Takes note of an answer; those who waited for what it shows go on. */
+  #paced(pace: Pace, isQuick: boolean): void {
+    pace.saw(isQuick);
+    pace.isProbed = false;
+    if (pace.waiting.length === 0) return;
+    for (const read of pace.waiting.splice(0)) if (!read.isSettled) this.#start(read);
+  }
+
+  /** The read that should have shown the pace will not be sent: the next one of its text does. */
+  #probeAnew(pace: Pace): void {
+    if (pace.kind !== 'unknown') return;
+    pace.isProbed = false;
+    for (const read of pace.waiting.splice(0)) if (!read.isSettled) this.#start(read);
+  }
+
+  /** Sends what waits where there is room, and asks for another session where there is none. */
+  #serve(): void {
+    for (const lent of this.#lent) {
+      while (this.#queue.length > 0 && this.#hasRoom(lent)) {
+        this.#send(lent, this.#queue.shift() as LaneRead);
+      }
+    }
+    if (this.#queue.length > 0) void this.#borrow();
+  }
+
+  #hasRoom(lent: Lent): boolean {
+    const { session, lentAtMs } = lent;
+    const heldMs = this.#options.clock.steadyMs() - lentAtMs;
+    if (heldMs > LEASE_MS || (heldMs > TURN_MS && this.#options.pool.counts().waiting > 0))
+      lent.isLeaving = true;
+    return !lent.isLeaving && session.usable && session.pipeline.inFlight < WINDOW;
+  }
+
+  #send({ session }: Lent, read: LaneRead): void {
+    session.pipeline.send(read);
+    this.#watch();
+  }
+
+  async #borrow(): Promise<void> {
+    if (this.#borrowing) return;
+    this.#borrowing = new AbortController();
+    try {
+      const session = await this.#options.pool.acquire(this.#borrowing.signal);
+      this.#borrowing = undefined;
+      const lent = this.#keep(session, false);
+      this.#serve();
+      if (session.pipeline.inFlight === 0) this.#giveBack(lent);
+    } catch (error) {
+      this.#borrowing = undefined;
+      this.#refuse(error);
+    }
+  }
+
+  /** In a session that it has for itself. */
+  async #runAlone(read: LaneRead): Promise<void> {
+    try {
+      const session = await this.#options.pool.acquire(read.signal);
+      const lent = this.#keep(session, true);
+      if (read.isSettled) this.#giveBack(lent);
+      else this.#send(lent, read);
+    } catch (error) {
+      read.reject(error);
+    }
+  }
+
+  #keep(session: PgSession, isLeaving: boolean): Lent {
+    const lent = { session, lentAtMs: this.#options.clock.steadyMs(), isLeaving };
+    this.#lent.add(lent);
+    session.pipeline.onIdle = () => {
+      if (!lent.isLeaving && this.#queue.length > 0) this.#serve();
+      if (session.pipeline.inFlight === 0) this.#giveBack(lent);
+    };
+    return lent;
+  }
+
+  #giveBack(lent: Lent): void {
+    if (!this.#lent.delete(lent)) return;
+    this.#options.pool.release(lent.session);
+    if (this.#queue.length > 0) this.#serve();
+  }
+
+  /** No session is to be had. Whoever came after the one in whose name it was asked for has time left. */
+  #refuse(error: unknown): void {
+    const isExhausted = isConnectorError(error) && error.code === 'POOL_EXHAUSTED';
+    const [first] = this.#queue;
+    const refused = this.#queue.filter((read) => !isExhausted || read.askedAtMs === first?.askedAtMs);
+    this.#queue = this.#queue.filter((read) => !refused.includes(read));
+    for (const read of refused) {
+      read.reject(error);
+      if (!isExhausted) for (const each of read.pace.waiting) each.reject(error);
+      this.#probeAnew(read.pace);
+    }
+    if (this.#queue.length > 0) void this.#borrow();
+  }
+
+  #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    this.#options.clock.after(
+      SLOW_MS,
+      () => {
+        this.#isWatched = false;
+        for (const lent of this.#lent) this.#look(lent);
+        if (this.#lent.size > 0) this.#watch();
+      },
+      { background: true },
+    );
+  }
+
+  /** Sees to a read that takes long. */
+  #look(lent: Lent): void {
+    const { clock, timeoutMs } = this.#options;
+    const { pipeline } = lent.session;
+    const { head } = pipeline;
+    const forMs = head ? clock.steadyMs() - head.startedAtMs : 0;
+    if (!head || forMs < SLOW_MS) return;
+    lent.isLeaving = true;
+    this.#paced(head.read.pace, false);
+    this.#queue.unshift(...pipeline.takeFollowers().filter((read) => !read.isSettled));
+    if (timeoutMs > 0 && forMs >= timeoutMs)
+      head.read.reject(new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }));
+    if (head.read.isSettled) lent.session.interrupt();
+    this.#serve();
+  }
+}
+
+function isConnectionLost(error: unknown): boolean {
+  return isConnectorError(error) && error.code === 'CONNECTION_LOST';
+}
