@@ -106,8 +106,11 @@ describe('connector', function () {
     );
     await untilTrue(
       async () =>
-        (await use.sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`))
-          .length === 0,
+        (
+          await use.sandbox.query(
+            `select 1 from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'`,
+          )
+        ).length === 0,
     );
   });
 

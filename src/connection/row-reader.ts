@@ -78,7 +78,11 @@ export function rowReader(fields: readonly Field[]): RowReader {
       at += 4;
       const valueEnd = at + Math.max(0, length);
       if (valueEnd > end) throw new RangeError('a value beyond the end of its row');
-      row[names[column] as string] = length < 0 ? null : readers[column]?.(bytes, at, valueEnd);
+      const value = length < 0 ? null : readers[column]?.(bytes, at, valueEnd);
+      const name = names[column] as string;
+      // Assigned, it would become the prototype of the row.
+      if (name === '__proto__') Object.defineProperty(row, name, { value, enumerable: true });
+      else row[name] = value;
       at = valueEnd;
     }
     if (at !== end) throw new RangeError('a row with more than its columns');
