@@ -27,10 +27,10 @@ export async function runOperation(
   planned: PlannedOperation,
   options: ResultOptions,
 ): Promise<Result> {
-  const { statements, writes } = planned.plan;
+  const { statements, writes, leavesTrace } = planned.plan;
   const [only] = statements;
   if (options.maxRows !== undefined && only && statements.length === 1 && !writes)
-    return runCapped(session, only, options.maxRows, options);
+    return runCapped(session, only, options.maxRows, { ...options, leavesTrace });
   const result: { rows: Row[]; fields: RowBatch['fields']; affectedRows: number } = {
     rows: [],
     fields: [],
@@ -38,7 +38,7 @@ export async function runOperation(
   };
   const runAll = async (): Promise<void> => {
     for (const statement of statements) {
-      const answer = await session.all(statement, { writes: planned.plan.writes, signal: options.signal });
+      const answer = await session.all(statement, { writes, leavesTrace, signal: options.signal });
       for (const row of answer.rows) result.rows.push(row);
       result.fields = answer.fields;
       result.affectedRows += answer.affectedRows ?? 0;
@@ -53,7 +53,7 @@ async function runCapped(
   session: Session,
   statement: Statement,
   maxRows: number,
-  options: RunOptions,
+  options: RunOptions & { readonly leavesTrace: boolean },
 ): Promise<Result> {
   for await (const batch of session.run(statement, { ...options, writes: false, batchSize: maxRows + 1 })) {
     const { rows, fields } = batch;
@@ -73,14 +73,14 @@ export async function* streamOperation(
   planned: PlannedOperation,
   options: RunOptions & { readonly batchSize: number },
 ): AsyncGenerator<Row[], void, undefined> {
-  const { statements } = planned.plan;
+  const { statements, writes, leavesTrace } = planned.plan;
   if (statements.length > 1) {
     const { rows } = await runOperation(session, planned, options);
     for (let at = 0; at < rows.length; at += options.batchSize) yield rows.slice(at, at + options.batchSize);
     return;
   }
   for (const statement of statements) {
-    for await (const { rows } of session.run(statement, { ...options, writes: planned.plan.writes })) {
+    for await (const { rows } of session.run(statement, { ...options, writes, leavesTrace })) {
       if (rows.length > 0) yield rows;
     }
   }

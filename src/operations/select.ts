@@ -1,4 +1,5 @@
 import { readsOnly } from '../sql/read-only.js';
+import { leavesNoTrace } from '../sql/session-effects.js';
 import { statement } from '../sql/statement.js';
 import type { Operation } from './operation.js';
 import { SQL_INPUT, type SqlInput } from './schemas.js';
@@ -12,5 +13,6 @@ export const select: Operation<SqlInput> = {
   plan: ({ sql, parameters }) => ({
     statements: [statement('select', sql, parameters)],
     writes: !readsOnly(sql),
+    leavesTrace: !leavesNoTrace(sql),
   }),
 };
