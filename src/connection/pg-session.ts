@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { aborted, deadline, delay, type Clock } from '../clock.js';
@@ -11,6 +11,8 @@ import type { Poolable } from './pool.js';
 import type { Row, RowBatch } from './rows.js';
 import type { BatchOptions, Session, StatementOptions } from './session.js';
 import type { Endpoint } from './transport.js';
+import { preceded } from './prelude.js';
+import type { SessionSetting } from './session-settings.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What a session needs beside its driver. */
@@ -19,6 +21,8 @@ export interface SessionContext {
   readonly clock: Clock;
   /** Limit of each answer in milliseconds; 0 = none. */
   readonly timeoutMs: number;
+  /** Settings that travel with every statement, because the server's session is another one each time. */
+  readonly prelude?: readonly SessionSetting[] | undefined;
 }
 
 /**
@@ -58,7 +62,7 @@ export class PgSession implements Session, Poolable {
     // A setting that the server reports was changed by something whose words did not tell it.
     const { connection } = client as unknown as { connection: EventEmitter };
     connection.on('parameterStatus', () => {
-      this.#isTouched = true;
+      this.#touch();
     });
   }
 
@@ -136,11 +140,9 @@ export class PgSession implements Session, Poolable {
    */
   async *run(statement: Statement, options: BatchOptions): AsyncGenerator<RowBatch, void, undefined> {
     await this.#begin(options);
-    const cursor = this.#client.query(
-      new CommitAwareCursor(statement.text, [...statement.values], {
-        types: LOSSLESS_TYPES,
-      }),
-    );
+    const { text, values } = statement;
+    const cursor = new CommitAwareCursor(text, [...values], { types: LOSSLESS_TYPES });
+    this.#client.query(this.#preceded(cursor));
     // The portal's end must be asked for: a cancel does not reach a server that waits for us.
     const wrapUp = (): void => {
       cursor.close().catch(() => undefined);
@@ -178,14 +180,29 @@ export class PgSession implements Session, Poolable {
    */
   async all(statement: Statement, options: StatementOptions): Promise<RowBatch> {
     await this.#begin(options);
-    const { text, values } = statement;
-    // Always the extended protocol: the simple one would take several statements in one text.
-    const query = { text, values: [...values], queryMode: 'extended' };
-    const reply = this.#client.query<Row>(query);
+    const reply = this.#send(statement);
     const result = await this.#answer(reply, options).catch((error: unknown) =>
       this.#lateOutcome(reply, error),
     );
     return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
+  }
+
+  // Always the extended protocol: the simple one would take several statements in one text.
+  #send({ text, values }: Statement): Promise<pg.QueryResult<Row>> {
+    const query = { text, values: [...values], queryMode: 'extended' };
+    if (!this.#context.prelude) return this.#client.query<Row>(query);
+    return new Promise((resolve, reject) => {
+      const settle = (error: Error | null, result: pg.QueryResult<Row>): void => {
+        if (error) reject(error);
+        else resolve(result);
+      };
+      this.#client.query(this.#preceded(new pg.Query<Row>(query, settle as never)));
+    });
+  }
+
+  #preceded<Query extends object>(query: Query): Query {
+    const { prelude } = this.#context;
+    return prelude ? preceded(query, prelude) : query;
   }
 
   /**
@@ -241,6 +258,11 @@ export class PgSession implements Session, Poolable {
     this.#socket.destroy();
   }
 
+  // Behind a pooler the session that was touched is another one already.
+  #touch(): void {
+    this.#isTouched = !this.#context.prelude;
+  }
+
   /** Waits until the session is free; from then on the statement counts as sent. */
   async #begin(options: StatementOptions): Promise<void> {
     await this.#whenStopped(options.signal);
@@ -248,7 +270,7 @@ export class PgSession implements Session, Poolable {
     const { signal, leavesTrace = true } = options;
     if (signal?.aborted === true) throw asConnectorError(signal.reason, signal);
     this.#sent += 1;
-    if (leavesTrace) this.#isTouched = true;
+    if (leavesTrace) this.#touch();
   }
 
   async #whenStopped(signal?: AbortSignal): Promise<void> {
