@@ -12,7 +12,7 @@ import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
 import { planOperation, type PlannedOperation } from './operations/index.js';
-import { capped, runOperation, streamOperation, type Result } from './operations/run.js';
+import { capped, runOperation, shareableRead, streamOperation, type Result } from './operations/run.js';
 import {
   explainSettings,
   type ConnectionProperties,
@@ -208,8 +208,10 @@ class WiredConnector implements Connector {
 
   async #run(planned: PlannedOperation, signal: AbortSignal | undefined): Promise<Result> {
     const { maxRows } = this.settings;
-    const [statement] = planned.plan.statements;
-    if (planned.plan.mayShare !== true || !statement || !this.settings.pool.keepsIdle)
+    const { pool, server } = this.settings;
+    const hasLane = pool.keepsIdle && server.poolerMode === 'none';
+    const statement = hasLane ? shareableRead(planned.plan) : undefined;
+    if (!statement)
       return this.#pool.use((session) => runOperation(session, planned, { signal, maxRows }), signal);
     const limit = maxRows === undefined ? undefined : maxRows + 1;
     return capped(await this.#lane.read(statement, { signal, limit }), maxRows);

@@ -1,21 +1,106 @@
 import type pg from 'pg';
-import { openTransport, type Endpoint, type Wait } from './transport.js';
+import type { Socket } from 'node:net';
+import { startBudget, type Clock } from '../clock.js';
+import type { Guard } from './guard.js';
+import { openTransport, within, type Endpoint, type Wait } from './transport.js';
 
 const CANCEL_REQUEST_CODE = 80_877_102;
 
+/** How long a statement that is asked to stop may take to end. */
+const STOP_GRACE_MS = 5_000;
+
+/** Parts of the driver that its types leave out. */
+interface Driver {
+  readonly processID: number;
+  readonly secretKey: number;
+}
+
+/** The session in which something is to be stopped. */
+export interface Running {
+  readonly guard: Guard;
+  readonly endpoint: Endpoint;
+  readonly clock: Clock;
+}
+
+/**
+ * Stops what `client` runs, and waits until the session is idle for certain: the server said
+ * ReadyForQuery, and took the cancel request or will never see it. Only then can a late cancel not
+ * hit the next statement.
+ *
+ * @returns false when that did not come about within five seconds; the session is then good for
+ *   nothing. Never rejects.
+ */
+export async function stopStatement(client: pg.Client, running: Running): Promise<boolean> {
+  const { guard, clock } = running;
+  let giveUp: () => void = () => undefined;
+  const ended = new Promise<boolean>((resolve) => {
+    giveUp = (): void => {
+      resolve(false);
+    };
+    guard.once('close', giveUp);
+    if (guard.isBusy)
+      guard.once('idle', () => {
+        resolve(true);
+      });
+    else resolve(true);
+  });
+  const stopTimer = clock.after(STOP_GRACE_MS, giveUp);
+  const wait: Wait = { clock, budget: startBudget(clock, STOP_GRACE_MS) };
+  try {
+    const isCancelled = cancelBackend(client, running, wait).catch(() => false);
+    return (await ended) && (await isCancelled);
+  } finally {
+    stopTimer();
+    guard.off('close', giveUp);
+  }
+}
+
 /**
  * Asks the server to stop what the session of `client` runs (PostgreSQL documentation, section
- * 54.2.8); it never says whether it did. The key that cancels is as good as a password for this
- * session, so it travels over verified TLS too.
+ * 54.2.8), unless that has ended by the time the way to the server is open. The key that cancels is
+ * as good as a password for this session, so it travels over verified TLS too.
+ *
+ * @returns whether no such request is under way any more: the server has closed the connection by
+ *   which it came, which it does once the signal is given, or it was never sent
+ * @throws ConnectorError of the transport
  */
-export async function cancelBackend(client: pg.Client, endpoint: Endpoint, wait: Wait): Promise<void> {
-  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+async function cancelBackend(client: pg.Client, { guard, endpoint }: Running, wait: Wait): Promise<boolean> {
+  const socket = await openTransport(endpoint, wait).catch((error: unknown) => {
+    if (guard.isBusy) throw error;
+    return undefined;
+  });
+  if (!socket) return true;
+  try {
+    return !guard.isBusy || (await isTaken(socket, cancelRequest(client), endpoint, wait));
+  } finally {
+    socket.destroy();
+  }
+}
+
+function isTaken(socket: Socket, request: Buffer, endpoint: Endpoint, wait: Wait): Promise<boolean> {
+  return within<boolean>(wait, endpoint, 'the cancel request', (settle) => {
+    settle.onAbort(() => socket.destroy());
+    socket.once('error', () => {
+      settle.resolve(false);
+    });
+    socket.once('end', () => {
+      settle.resolve(true);
+    });
+    socket.once('close', () => {
+      settle.resolve(false);
+    });
+    socket.resume();
+    // Not ended by us: what the server has not read when it closes would become a reset.
+    socket.write(request);
+  });
+}
+
+function cancelRequest(client: pg.Client): Buffer {
+  const { processID, secretKey } = client as unknown as Driver;
   const request = Buffer.alloc(16);
   request.writeInt32BE(16, 0);
   request.writeInt32BE(CANCEL_REQUEST_CODE, 4);
   request.writeInt32BE(processID, 8);
   request.writeInt32BE(secretKey, 12);
-  const socket = await openTransport(endpoint, wait);
-  socket.on('error', () => undefined);
-  socket.end(request);
+  return request;
 }

@@ -83,6 +83,11 @@ export class Guard extends EventEmitter {
     return this.#failure;
   }
 
+  /** Whether the server owes an answer; the event `idle` tells that it does no longer. */
+  get isBusy(): boolean {
+    return this.#requests.isBusy;
+  }
+
   get writable(): boolean {
     return this.#socket.writable;
   }
@@ -145,12 +150,18 @@ export class Guard extends EventEmitter {
 
   #receive(chunk: Buffer): void {
     try {
+      const wasBusy = this.isBusy;
       this.#frames.push(chunk);
       this.#flushRun();
+      if (wasBusy) this.#tellIdle();
     } catch (error) {
       this.#failure = isConnectorError(error) ? error : this.#violation(describe(error));
       this.#socket.destroy(this.#failure);
     }
+  }
+
+  #tellIdle(): void {
+    if (!this.isBusy) this.emit('idle');
   }
 
   #receiveLogin(message: Buffer): void {

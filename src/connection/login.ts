@@ -13,6 +13,7 @@ import { Guard } from './guard.js';
 import type { LoginProof } from './login-dialogue.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
+import { preludeOf, startupOptions } from './session-settings.js';
 import { isVerified, openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
@@ -123,7 +124,8 @@ export async function logIn(
       );
     });
     forgetPassword(client);
-    return new PgSession(client, socket, { guard, endpoint: server, clock: wait.clock, timeoutMs });
+    const prelude = preludeOf(server);
+    return new PgSession(client, socket, { guard, endpoint: server, clock: wait.clock, timeoutMs, prelude });
   } catch (error) {
     socket.destroy();
     const facts = { ...server, isToken: token !== undefined };
@@ -134,21 +136,6 @@ export async function logIn(
 function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
   if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
   return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
-}
-
-// Every setting that changes the form of a result is said at login, where it outranks the
-// defaults of role and database.
-const FIXED_SETTINGS = [
-  'DateStyle=ISO',
-  'IntervalStyle=iso_8601',
-  'extra_float_digits=1',
-  'bytea_output=hex',
-  'standard_conforming_strings=on',
-];
-
-function sessionSettings({ timeZone, readOnly }: ServerSettings): string {
-  const own = [`TimeZone=${timeZone}`, ...(readOnly ? ['default_transaction_read_only=on'] : [])];
-  return [...own, ...FIXED_SETTINGS].map((setting) => `-c ${setting}`).join(' ');
 }
 
 function proofOf(socket: Socket, { identity, server }: Settings): LoginProof {
@@ -179,7 +166,6 @@ function newClient(
     user: server.user,
     password: () => secret.reveal(),
     application_name: server.applicationName,
-    options: sessionSettings(server),
     enableChannelBinding: true,
     ssl: false,
     sslnegotiation: 'postgres',
@@ -187,7 +173,7 @@ function newClient(
     stream: () => guard,
     types: LOSSLESS_TYPES,
   } as unknown as pg.ClientConfig);
-  Object.assign(parametersOf(client), { replication: undefined });
+  Object.assign(parametersOf(client), { replication: undefined, options: startupOptions(server) });
   return { client, guard };
 }
 

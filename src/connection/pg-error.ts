@@ -86,10 +86,11 @@ export interface LoginFacts {
 export function loginError(error: ServerError, { user, database, isToken }: LoginFacts): ConnectorError {
   const context = contextOf(error);
   const serverMessage = error.message;
-  // Of what is said at login only the time zone is the user's choice.
+  // Of what is said at login only these are the user's choice.
   if (error.code === '22023') {
-    const problems = 'TimeZone is not known to the server.';
-    return new ConnectorError('PROPERTY_INVALID', { problems }, { ...context, properties: ['TimeZone'] });
+    const problems = 'The server does not take TimeZone, or SearchPath where it is set.';
+    const properties = ['TimeZone', 'SearchPath'];
+    return new ConnectorError('PROPERTY_INVALID', { problems }, { ...context, properties });
   }
   if (error.code === '3D000') return new ConnectorError('DATABASE_UNKNOWN', { database }, context);
   if (isToken && (error.code === '28P01' || isUnknownRole(error)))

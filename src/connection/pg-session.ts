@@ -1,9 +1,10 @@
-import type pg from 'pg';
+import pg from 'pg';
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { aborted, deadline, startBudget, type Clock } from '../clock.js';
+import { aborted, deadline, delay, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
-import { cancelBackend } from './cancel.js';
+import { stopStatement } from './cancel.js';
 import { isFatal, isServerError, statementError } from './pg-error.js';
 import { CommitAwareCursor, fieldsOf, read } from './cursor.js';
 import type { Guard } from './guard.js';
@@ -13,6 +14,8 @@ import type { Poolable } from './pool.js';
 import type { Row, RowBatch } from './rows.js';
 import type { BatchOptions, Session, StatementOptions } from './session.js';
 import type { Endpoint } from './transport.js';
+import { preceded } from './prelude.js';
+import type { SessionSetting } from './session-settings.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What a session needs beside its driver. */
@@ -23,11 +26,14 @@ export interface SessionContext {
   readonly clock: Clock;
   /** Limit of each answer in milliseconds; 0 = none. */
   readonly timeoutMs: number;
+  /** Settings that travel with every statement, because the server's session is another one each time. */
+  readonly prelude?: readonly SessionSetting[] | undefined;
 }
 
 /**
- * One logged-in connection. It runs one statement at a time; a failed wait or a broken stream
- * makes it unusable for good, an SQL error does not.
+ * One logged-in connection. It runs one statement at a time. A broken stream makes it unusable for
+ * good, an SQL error does not. A statement that is given up (its limit is over, its caller left) is
+ * stopped at the server; meanwhile the session is out of use.
  */
 export class PgSession implements Session, Poolable {
   readonly #client: pg.Client;
@@ -37,10 +43,13 @@ export class PgSession implements Session, Poolable {
   #pipeline: Pipeline<LaneRead> | undefined;
   #broken: ConnectorError | undefined;
   #onBroken: (() => void) | undefined;
-  /** The last read that was stopped. */
-  #interrupted: LaneRead | undefined;
+  #sent = 0;
+  /** Something may have stayed in it. */
+  #isTouched = false;
   /** Between our own BEGIN and COMMIT. */
   #inTransaction = false;
+  /** While what was given up comes to its end: whether the session survives it. */
+  #stopping: Promise<boolean> | undefined;
   /** Those who wait for an answer, and would wait in vain once the session is broken. */
   readonly #waiting = new Set<(error: Error) => void>();
 
@@ -55,6 +64,11 @@ export class PgSession implements Session, Poolable {
     client.on('end', () => {
       this.#breakWith(new Error('ended by the server'));
     });
+    // A setting that the server reports was changed by something whose words did not tell it.
+    const { connection } = client as unknown as { connection: EventEmitter };
+    connection.on('parameterStatus', () => {
+      this.#touch();
+    });
   }
 
   /** Process id of the server's backend, as in pg_stat_activity. */
@@ -64,7 +78,16 @@ export class PgSession implements Session, Poolable {
 
   /** Ready for another borrower: connected, and in no transaction. */
   get usable(): boolean {
-    return this.#broken === undefined && this.#client.getTransactionStatus() === 'I';
+    return this.#isWhole() && !this.#stopping && this.#client.getTransactionStatus() === 'I';
+  }
+
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Whether {@link clean} has something to do before the session is lent again. */
+  get isDirty(): boolean {
+    return this.#isWhole() && (this.#isTouched || !this.usable);
   }
 
   /** Reads that are on their way together; while there are some, nothing else may run here. */
@@ -73,23 +96,49 @@ export class PgSession implements Session, Poolable {
     return this.#pipeline;
   }
 
-  /** Stops the read that the server works on; ends the session when that does not help. */
+  /** Stops the read that the server works on. The session is out of use until that has come to its end. */
   interrupt(): void {
-    const { head } = this.pipeline;
-    if (!head || head.read === this.#interrupted) return;
-    this.#interrupted = head.read;
-    this.#cancel();
-    this.#context.clock.after(
-      CANCEL_GRACE_MS,
-      () => {
-        if (this.pipeline.head?.read === head.read) this.destroy();
-      },
-      { background: true },
-    );
+    if (!this.#stopping && this.#isWhole()) this.#stop();
   }
 
   whenBroken(listener: () => void): void {
     this.#onBroken = listener;
+  }
+
+  /**
+   * Makes the session as it was after its login: waits for what is being stopped, rolls back what
+   * is open, and lets the server discard the rest (settings, role, temporary tables, LISTEN,
+   * advisory locks, cursors, prepared statements). One round trip where only the last is needed,
+   * none where nothing is.
+   *
+   * @returns whether it may be lent again; if not, it is destroyed. Never rejects.
+   */
+  async clean(): Promise<boolean> {
+    try {
+      await this.#whenStopped();
+      if (this.#client.getTransactionStatus() !== 'I') await this.#rollBack();
+      if (this.#isTouched) await this.#discardAll();
+    } catch {
+      this.destroy();
+    }
+    if (!this.usable) this.destroy();
+    return this.usable;
+  }
+
+  async #discardAll(): Promise<void> {
+    await this.#answer(this.#client.query('discard all'), { writes: false });
+    this.#pipeline?.forgetStatements();
+    this.#isTouched = false;
+  }
+
+  /** Asks the server once; false when it does not answer. Never rejects. */
+  async validate(signal?: AbortSignal): Promise<boolean> {
+    try {
+      await this.all({ text: 'select 1', values: [] }, { writes: false, leavesTrace: false, signal });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /**
@@ -101,16 +150,19 @@ export class PgSession implements Session, Poolable {
    *   OUTCOME_UNKNOWN for a write outside a transaction, which may have happened
    */
   async *run(statement: Statement, options: BatchOptions): AsyncGenerator<RowBatch, void, undefined> {
-    this.#requireUse(options);
-    const cursor = this.#client.query(
-      new CommitAwareCursor(statement.text, [...statement.values], {
-        types: LOSSLESS_TYPES,
-      }),
-    );
+    await this.#begin(options);
+    const { text, values } = statement;
+    const cursor = new CommitAwareCursor(text, [...values], { types: LOSSLESS_TYPES });
+    this.#client.query(this.#preceded(cursor));
+    // The portal's end must be asked for: a cancel does not reach a server that waits for us.
+    const wrapUp = (): void => {
+      cursor.close().catch(() => undefined);
+    };
     let ended = false;
     try {
       for (;;) {
-        const batch = await this.#answer(read(cursor, options.batchSize), options).catch((error: unknown) => {
+        const reply = read(cursor, options.batchSize);
+        const batch = await this.#answer(reply, options, wrapUp).catch((error: unknown) => {
           ended = true;
           throw error;
         });
@@ -125,23 +177,43 @@ export class PgSession implements Session, Poolable {
 
   // Trouble with the end of a read neither hides an earlier error nor punishes who leaves early.
   async #endCursor(cursor: CommitAwareCursor, options: StatementOptions): Promise<void> {
-    if (!this.#isWhole()) return;
+    if (!this.#isWhole() || this.#stopping) return;
     try {
       await this.#answer(cursor.close(), options);
     } catch (error) {
-      this.destroy();
       if (options.writes) throw error;
     }
   }
 
-  /** The whole result of `statement` as one batch. Throws what {@link run} throws. */
+  /**
+   * The whole result of `statement` as one batch. Throws what {@link run} throws. A write that is
+   * given up is waited for a moment longer: its outcome is then known more often than not.
+   */
   async all(statement: Statement, options: StatementOptions): Promise<RowBatch> {
-    this.#requireUse(options);
-    const { text, values } = statement;
-    // Always the extended protocol: the simple one would take several statements in one text.
-    const query = { text, values: [...values], queryMode: 'extended' };
-    const result = await this.#answer(this.#client.query<Row>(query), options);
+    await this.#begin(options);
+    const reply = this.#send(statement);
+    const result = await this.#answer(reply, options).catch((error: unknown) =>
+      this.#lateOutcome(reply, error),
+    );
     return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
+  }
+
+  // Always the extended protocol: the simple one would take several statements in one text.
+  #send({ text, values }: Statement): Promise<pg.QueryResult<Row>> {
+    const query = { text, values: [...values], queryMode: 'extended' };
+    if (!this.#context.prelude) return this.#client.query<Row>(query);
+    return new Promise((resolve, reject) => {
+      const settle = (error: Error | null, result: pg.QueryResult<Row>): void => {
+        if (error) reject(error);
+        else resolve(result);
+      };
+      this.#client.query(this.#preceded(new pg.Query<Row>(query, settle as never)));
+    });
+  }
+
+  #preceded<Query extends object>(query: Query): Query {
+    const { prelude } = this.#context;
+    return prelude ? preceded(query, prelude) : query;
   }
 
   /**
@@ -152,21 +224,29 @@ export class PgSession implements Session, Poolable {
     work: () => Promise<R>,
     { signal }: { readonly signal?: AbortSignal | undefined },
   ): Promise<R> {
-    const control = async (text: string, writes: boolean): Promise<void> => {
-      await this.all({ text, values: [] }, { writes, signal });
-    };
-    await control('begin', false);
+    await this.#control('begin', { writes: false, signal });
     this.#inTransaction = true;
     try {
       const result = await work();
       this.#inTransaction = false;
-      await control('commit', true);
+      await this.#control('commit', { writes: true, signal });
       return result;
     } catch (error) {
       this.#inTransaction = false;
-      if (this.#isWhole()) await control('rollback', false).catch(() => undefined);
+      if (this.#stopping)
+        this.#stopping = this.#stopping.then(async (survives) => survives && (await this.#rollBack()));
+      else if (this.#isWhole()) await this.#rollBack();
       throw error;
     }
+  }
+
+  async #rollBack(): Promise<boolean> {
+    await this.#answer(this.#client.query('rollback'), { writes: false }).catch(() => undefined);
+    return this.#isWhole();
+  }
+
+  async #control(text: string, options: StatementOptions = { writes: false }): Promise<void> {
+    await this.all({ text, values: [] }, { ...options, leavesTrace: false });
   }
 
   /** Ends the session in good order; at once when it is broken. Idempotent. */
@@ -181,22 +261,39 @@ export class PgSession implements Session, Poolable {
     await end.finally(cancel);
   }
 
-  /** Ends the session without asking the server. */
+  /** Ends the session at once; what it still runs is stopped at the server. */
   destroy(): void {
+    const isBusy = this.#isWhole() && !this.#stopping && this.#context.guard.isBusy;
     this.#breakWith(new ConnectorError('CONNECTOR_CLOSED', {}));
+    if (isBusy) void stopStatement(this.#client, this.#context);
     this.#socket.destroy();
   }
 
-  #requireUse({ signal }: StatementOptions): void {
+  // Behind a pooler the session that was touched is another one already.
+  #touch(): void {
+    this.#isTouched = !this.#context.prelude;
+  }
+
+  /** Waits until the session is free; from then on the statement counts as sent. */
+  async #begin(options: StatementOptions): Promise<void> {
+    await this.#whenStopped(options.signal);
     if (this.#broken) throw this.#broken;
+    const { signal, leavesTrace = true } = options;
     if (signal?.aborted === true) throw asConnectorError(signal.reason, signal);
+    this.#sent += 1;
+    if (leavesTrace) this.#touch();
+  }
+
+  async #whenStopped(signal?: AbortSignal): Promise<void> {
+    while (this.#stopping) await (signal ? Promise.race([this.#stopping, aborted(signal)]) : this.#stopping);
   }
 
   #isWhole(): boolean {
     return this.#broken === undefined;
   }
 
-  async #answer<T>(reply: Promise<T>, options: StatementOptions): Promise<T> {
+  /** The reply, if it comes in time; if not, the statement is stopped, for which `wrapUp` says what it must. */
+  async #answer<T>(reply: Promise<T>, options: StatementOptions, wrapUp = NOTHING): Promise<T> {
     const { clock, timeoutMs } = this.#context;
     const limit = deadline(
       clock,
@@ -214,40 +311,61 @@ export class PgSession implements Session, Poolable {
     try {
       return await Promise.race([reply, aborted(limit.signal), broken]);
     } catch (error) {
-      throw this.#failure(error, options, limit.signal);
+      if (!limit.signal.aborted || error !== limit.signal.reason) throw this.#failure(error, options);
+      wrapUp();
+      this.#stop();
+      throw this.#withDoubt(asConnectorError(error, limit.signal), options);
     } finally {
       this.#waiting.delete(interrupt);
       limit.dispose();
     }
   }
 
-  #failure(error: unknown, { writes }: StatementOptions, signal: AbortSignal): ConnectorError {
+  #failure(error: unknown, options: StatementOptions): ConnectorError {
     if (isServerError(error) && !isFatal(error)) return statementError(error);
-    const reason = this.#reasonFor(error, signal);
-    if (signal.aborted) this.#abandon();
-    else this.#breakWith(reason);
-    // What was not committed is rolled back by the loss of its session: that outcome is known.
+    const reason = isServerError(error) ? statementError(error) : (this.#broken ?? this.#lost(error));
+    this.#breakWith(reason);
+    return this.#withDoubt(reason, options);
+  }
+
+  // What was not committed is rolled back by the loss of its session: that outcome is known.
+  #withDoubt(reason: ConnectorError, { writes }: StatementOptions): ConnectorError {
     if (!writes || this.#inTransaction) return reason;
     return new ConnectorError('OUTCOME_UNKNOWN', { problem: reason.message }, { cause: reason });
   }
 
-  #reasonFor(error: unknown, signal: AbortSignal): ConnectorError {
-    if (isServerError(error)) return statementError(error);
-    if (signal.aborted) return asConnectorError(signal.reason, signal);
-    return this.#broken ?? this.#lost(error);
+  /** Nobody waits for the statement any more. */
+  #stop(): void {
+    const stopping = stopStatement(this.#client, this.#context).then((isIdle) => {
+      if (!isIdle) this.destroy();
+      return isIdle;
+    });
+    this.#stopping = stopping;
+    void this.#forget();
   }
 
-  /** Stops the statement at the server, then gives the session up: nobody waits for its answer. */
-  #abandon(): void {
-    this.#breakWith(new Error('given up by its caller'));
-    this.#cancel();
-    this.#socket.destroy();
+  // More may be chained to it meanwhile: the roll-back of a transaction.
+  async #forget(): Promise<void> {
+    for (let seen: Promise<boolean> | undefined; seen !== this.#stopping;) {
+      seen = this.#stopping;
+      await seen;
+    }
+    this.#stopping = undefined;
   }
 
-  #cancel(): void {
-    const { endpoint, clock } = this.#context;
-    const budget = startBudget(clock, CANCEL_GRACE_MS);
-    cancelBackend(this.#client, endpoint, { clock, budget }).catch(() => undefined);
+  /** What a write that was given up has come to, where the server tells soon; else `error`. */
+  async #lateOutcome<T>(reply: Promise<T>, error: unknown): Promise<T> {
+    const isInDoubt = isConnectorError(error) && error.code === 'OUTCOME_UNKNOWN' && this.#isWhole();
+    if (!isInDoubt) throw error;
+    const over = new AbortController();
+    const outcome = reply.then(
+      (value) => ({ value }),
+      (cause: unknown) => ({ cause }),
+    );
+    const known = await Promise.race([outcome, delay(this.#context.clock, OUTCOME_GRACE_MS, over.signal)]);
+    over.abort();
+    if (known && 'value' in known) return known.value;
+    throw known && isServerError(known.cause) && !isFatal(known.cause) ? error.cause : error;
   }
 
   #breakWith(error: unknown): void {
@@ -265,4 +383,6 @@ export class PgSession implements Session, Poolable {
 }
 
 const CLOSE_GRACE_MS = 2_000;
-const CANCEL_GRACE_MS = 5_000;
+/** How much longer than asked a write is waited for, so as to know its outcome. */
+const OUTCOME_GRACE_MS = 100;
+const NOTHING = (): void => undefined;

@@ -5,6 +5,8 @@ import type { RowBatch } from './rows.js';
 export interface StatementOptions {
   /** Whether repeating it could do harm: decides what a lost answer means. */
   readonly writes: boolean;
+  /** Whether something of it may stay in the session, which is then reset before it is lent again; true by default. */
+  readonly leavesTrace?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -19,6 +21,8 @@ export interface Session {
   readonly id: number;
   /** Whether it may run another statement: connected, and in no transaction. */
   readonly usable: boolean;
+  /** Statements that were handed to the server; unchanged means that certainly nothing was sent. */
+  readonly sent: number;
   /** Runs `statement` and yields its rows in batches; the last one carries the count. */
   run(statement: Statement, options: BatchOptions): AsyncGenerator<RowBatch, void, undefined>;
   /** The whole result of `statement` as one batch. */

@@ -13,5 +13,5 @@ export const insert: Operation<InsertInput> = {
     additionalProperties: false,
   },
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false },
-  plan: (input) => ({ statements: insertStatements('insert', input), writes: true }),
+  plan: (input) => ({ statements: insertStatements('insert', input), writes: true, leavesTrace: false }),
 };

@@ -8,8 +8,8 @@ export interface Plan {
   readonly statements: readonly Statement[];
   /** Whether repeating them could do harm: decides what a lost answer means. */
   readonly writes: boolean;
-  /** A single statement that may share its session with others: it only reads, and leaves no trace there. */
-  readonly mayShare?: boolean;
+  /** Whether something of it may stay in the session (settings, temporary tables …). */
+  readonly leavesTrace: boolean;
 }
 
 /** Hints for a host or an agent (Model Context Protocol, tool annotations). */

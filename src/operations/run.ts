@@ -2,6 +2,7 @@ import type { Row, RowBatch } from '../connection/rows.js';
 import type { Session } from '../connection/session.js';
 import type { Statement } from '../sql/statement.js';
 import type { PlannedOperation } from './index.js';
+import type { Plan } from './operation.js';
 
 /** The outcome of an operation as a whole. */
 export interface Result {
@@ -21,16 +22,21 @@ export interface ResultOptions extends RunOptions {
   readonly maxRows?: number | undefined;
 }
 
+/** The statement of a plan that may share its session with others: a single one, which only reads and leaves no trace. */
+export function shareableRead({ statements, writes, leavesTrace }: Plan): Statement | undefined {
+  return statements.length === 1 && !writes && !leavesTrace ? statements[0] : undefined;
+}
+
 /** Runs `planned` in `session`: one statement by itself, several in one transaction. */
 export async function runOperation(
   session: Session,
   planned: PlannedOperation,
   options: ResultOptions,
 ): Promise<Result> {
-  const { statements, writes } = planned.plan;
+  const { statements, writes, leavesTrace } = planned.plan;
   const [only] = statements;
   if (options.maxRows !== undefined && only && statements.length === 1 && !writes)
-    return runCapped(session, only, options.maxRows, options);
+    return runCapped(session, only, options.maxRows, { ...options, leavesTrace });
   const result: { rows: Row[]; fields: RowBatch['fields']; affectedRows: number } = {
     rows: [],
     fields: [],
@@ -38,7 +44,7 @@ export async function runOperation(
   };
   const runAll = async (): Promise<void> => {
     for (const statement of statements) {
-      const answer = await session.all(statement, { writes: planned.plan.writes, signal: options.signal });
+      const answer = await session.all(statement, { writes, leavesTrace, signal: options.signal });
       for (const row of answer.rows) result.rows.push(row);
       result.fields = answer.fields;
       result.affectedRows += answer.affectedRows ?? 0;
@@ -53,7 +59,7 @@ async function runCapped(
   session: Session,
   statement: Statement,
   maxRows: number,
-  options: RunOptions,
+  options: RunOptions & { readonly leavesTrace: boolean },
 ): Promise<Result> {
   for await (const batch of session.run(statement, { ...options, writes: false, batchSize: maxRows + 1 }))
     return capped(batch, maxRows);
@@ -76,14 +82,14 @@ export async function* streamOperation(
   planned: PlannedOperation,
   options: RunOptions & { readonly batchSize: number },
 ): AsyncGenerator<Row[], void, undefined> {
-  const { statements } = planned.plan;
+  const { statements, writes, leavesTrace } = planned.plan;
   if (statements.length > 1) {
     const { rows } = await runOperation(session, planned, options);
     for (let at = 0; at < rows.length; at += options.batchSize) yield rows.slice(at, at + options.batchSize);
     return;
   }
   for (const statement of statements) {
-    for await (const { rows } of session.run(statement, { ...options, writes: planned.plan.writes })) {
+    for await (const { rows } of session.run(statement, { ...options, writes, leavesTrace })) {
       if (rows.length > 0) yield rows;
     }
   }

@@ -14,7 +14,7 @@ export const select: Operation<SqlInput> = {
     return {
       statements: [statement('select', sql, parameters)],
       writes: !onlyReads,
-      mayShare: onlyReads && leavesNoTrace,
+      leavesTrace: !leavesNoTrace,
     };
   },
 };

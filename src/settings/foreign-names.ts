@@ -1,5 +1,5 @@
 const SERVER_SETTINGS =
-  'settings of a session are not passed on; TimeZone, Readonly and ApplicationName are properties';
+  'settings of a session are not passed on; SearchPath, StatementTimeout, TimeZone, Readonly and ApplicationName are properties';
 const ONE_SERVER = 'this version connects to the one server it is told';
 const FILES = 'no files of libpq are read; set the properties themselves';
 const KERBEROS = 'Kerberos is not supported';
@@ -16,8 +16,6 @@ export const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   options: SERVER_SETTINGS,
   replication: 'replication sessions are not opened',
   clientencoding: 'text is always UTF-8',
-  searchpath: SERVER_SETTINGS,
-  currentschema: SERVER_SETTINGS,
   fallbackapplicationname: 'use ApplicationName',
   service: FILES,
   servicefile: FILES,
@@ -44,13 +42,12 @@ export const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   keepalivescount: KEEPALIVE,
   tcpkeepalive: KEEPALIVE,
   tcpusertimeout: OWN_LIMITS,
-  statementtimeout: OWN_LIMITS,
   querytimeout: OWN_LIMITS,
   commandtimeout: OWN_LIMITS,
   sockettimeout: OWN_LIMITS,
   locktimeout: OWN_LIMITS,
   idleintransactionsessiontimeout: OWN_LIMITS,
-  pgbouncer: 'nothing has to be set for a pooler; remove it',
+  pgbouncer: 'set PoolerMode=TRANSACTION where PgBouncer pools transactions; remove it otherwise',
   preparethreshold: 'values always travel apart from the statement; remove it',
   binarytransfer: 'the connector chooses the form of values; remove it',
 };

@@ -24,6 +24,12 @@ export interface ServerSettings {
   readonly applicationName: string;
   readonly timeZone: string;
   readonly readOnly: boolean;
+  /** As the server reads `search_path`; undefined leaves it to the server. */
+  readonly searchPath: string | undefined;
+  /** Limit that the server sets to each statement, in milliseconds; 0 leaves it to the server. */
+  readonly statementTimeoutMs: number;
+  /** Whether a pooler stands between that gives every transaction another session of the server. */
+  readonly poolerMode: 'none' | 'transaction';
 }
 
 export function serverOf(values: ValueReader, login: LoginChoice): ServerSettings {
@@ -41,6 +47,9 @@ export function serverOf(values: ValueReader, login: LoginChoice): ServerSetting
       'must be the name of a time zone, such as Europe/Berlin',
     ),
     readOnly: values.boolean('Readonly') === true,
+    searchPath: values.optionalChecked('SearchPath', isPrintable, NO_CONTROL),
+    statementTimeoutMs: values.integer('StatementTimeout'),
+    poolerMode: values.choice('PoolerMode') === 'TRANSACTION' ? 'transaction' : 'none',
   };
 }
 

@@ -54,16 +54,18 @@ tan tand tanh timeofday timezone to_ascii to_bin to_char to_date to_hex to_json 
 to_regclass to_regnamespace to_regproc to_regrole to_regtype to_timestamp to_tsquery to_tsvector
 transaction_timestamp translate trim_array trim_scale trunc ts_debug ts_delete ts_filter ts_headline
 ts_rank ts_rank_cd tsquery_phrase txid_current_if_assigned
-unaccent unnest upper upper_inc upper_inf uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7
+unnest upper upper_inc upper_inf uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7
 var_pop var_samp variance version
 websearch_to_tsquery width_bucket
 `;
 
 export const HARMLESS_FUNCTIONS: ReadonlySet<string> = new Set(NAMES.trim().split(/\s+/));
 
-/** Those that give another value each time, which is all they do. */
+/** Those that may give another value each time, which is all they do. */
 export const HARMLESS_VOLATILE: ReadonlySet<string> = new Set(
-  'clock_timestamp gen_random_uuid pg_sleep pg_sleep_for pg_sleep_until random random_normal timeofday uuidv4 uuidv7 array_sample array_shuffle'.split(
-    ' ',
-  ),
+  (
+    'array_sample array_shuffle clock_timestamp gen_random_uuid pg_database_size pg_indexes_size ' +
+    'pg_is_in_recovery pg_relation_size pg_sleep pg_sleep_for pg_sleep_until pg_table_size ' +
+    'pg_tablespace_size pg_total_relation_size random random_normal timeofday uuidv4 uuidv7'
+  ).split(' '),
 );

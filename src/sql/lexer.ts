@@ -6,9 +6,8 @@ export interface Token {
   readonly text: string;
 }
 
-/** One pattern per kind; sticky, without nested repetition, so that each character is looked at once. */
-const BLANK = /[ \t\n\r\f\v]+/y;
-const LINE_COMMENT = /--[^\n\r]*/y;
+/** One pattern per kind; sticky, and each such that what it has matched is never given back but to fail. */
+const BLANK = /(?:[ \t\n\r\f\v]+|--[^\n\r]*)+/y;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
 const NUMBER = /(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[Ee][+-]?\d+)?/y;
 const PARAMETER = /\$\d+/y;
@@ -16,9 +15,9 @@ const STRING = /'[^']*(?:''[^']*)*'/y;
 const ESCAPE_STRING = /'[^'\\]*(?:(?:''|\\[^])[^'\\]*)*'/y;
 const QUOTED_NAME = /"[^"]*(?:""[^"]*)*"/y;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
-const SIGN = /[-+*/<>=~!@#%^&|`?:,()[\].;]/y;
+const SIGNS = '-+*/<>=~!@#%^&|`?:,()[].;';
 
-/** What begins at the end of a number or parameter and does not belong to it. */
+/** What must not follow a number or a parameter: servers differ in where it ends. */
 const WORD_CHARACTER = /[\w$\u0080-\uffff.]/y;
 
 /** Letters that stand right before a quote and say what follows. */
@@ -30,93 +29,112 @@ const STRING_PREFIXES = new Set(['b', 'x', 'n', 'e']);
  * (a number that runs into a word, a string continued on another line). Linear time, no I/O.
  */
 export function tokensOf(sql: string): Token[] | undefined {
-  const tokens: Token[] = [];
-  let at = 0;
-  const match = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    const found = pattern.exec(sql)?.[0];
-    if (found !== undefined) at += found.length;
-    return found;
-  };
-  const standsHere = (pattern: RegExp): boolean => {
-    pattern.lastIndex = at;
-    return pattern.test(sql);
-  };
+  const lexer = new Lexer(sql);
+  return lexer.readAll() ? lexer.tokens : undefined;
+}
 
-  const skipComment = (): boolean => {
-    const end = endOfComment(sql, at);
-    if (end !== undefined) at = end;
-    return end !== undefined;
-  };
+class Lexer {
+  readonly tokens: Token[] = [];
+  readonly #sql: string;
+  #at = 0;
 
-  const value = (pattern: RegExp): boolean => {
-    if (match(pattern) === undefined || tokens.at(-1)?.text === STRING_MARK) return false;
-    tokens.push({ kind: 'value', text: STRING_MARK });
-    return true;
-  };
-
-  const dollarQuoted = (): boolean => {
-    const tag = match(DOLLAR_TAG);
-    if (tag === undefined) return false;
-    const end = sql.indexOf(tag, at);
-    if (end < 0) return false;
-    at = end + tag.length;
-    tokens.push({ kind: 'value', text: '' });
-    return true;
-  };
-
-  const unit = (pattern: RegExp): boolean => {
-    if (match(pattern) === undefined || standsHere(WORD_CHARACTER)) return false;
-    tokens.push({ kind: 'value', text: '' });
-    return true;
-  };
-
-  const quotedName = (): boolean => {
-    if (match(QUOTED_NAME) === undefined) return false;
-    tokens.push({ kind: 'name', text: '' });
-    return true;
-  };
-
-  const word = (): boolean => {
-    const found = match(WORD) ?? '';
-    const text = lowered(found);
-    if (sql[at] === "'" && STRING_PREFIXES.has(text)) return value(text === 'e' ? ESCAPE_STRING : STRING);
-    if (text === 'u' && sql[at] === '&') return unicode();
-    tokens.push({ kind: 'word', text });
-    return found !== '';
-  };
-
-  // U&'…' and U&"…"; a lone U& is a name and an operator.
-  const unicode = (): boolean => {
-    const opener = sql[at + 1];
-    if (opener !== "'" && opener !== '"') {
-      tokens.push({ kind: 'word', text: 'u' });
-      return true;
-    }
-    at += 1;
-    return opener === "'" ? value(STRING) : quotedName();
-  };
-
-  const sign = (): boolean => {
-    const text = match(SIGN);
-    if (text !== undefined) tokens.push({ kind: 'sign', text });
-    return text !== undefined;
-  };
-
-  const next = (): boolean => {
-    if (standsHere(WORD)) return word();
-    if (sql[at] === "'") return value(STRING);
-    if (sql[at] === '"') return quotedName();
-    if (sql[at] === '$') return standsHere(PARAMETER) ? unit(PARAMETER) : dollarQuoted();
-    if (standsHere(NUMBER)) return unit(NUMBER);
-    return sign();
-  };
-
-  while (at < sql.length) {
-    if (match(BLANK) !== undefined || match(LINE_COMMENT) !== undefined) continue;
-    if (!(sql.startsWith('/*', at) ? skipComment() : next())) return undefined;
+  constructor(sql: string) {
+    this.#sql = sql;
   }
-  return tokens;
+
+  /** Whether all of the text could be read. */
+  readAll(): boolean {
+    for (this.#skip(BLANK); this.#at < this.#sql.length; this.#skip(BLANK)) {
+      if (!this.#next()) return false;
+    }
+    return true;
+  }
+
+  #next(): boolean {
+    const character = this.#sql[this.#at] ?? '';
+    switch (character) {
+      case "'":
+        return this.#string(STRING);
+      case '"':
+        return this.#quotedName();
+      case '$':
+        return this.#skip(PARAMETER) ? this.#unit() : this.#dollarQuoted();
+      case '/':
+        return this.#sql[this.#at + 1] === '*' ? this.#comment() : this.#sign(character);
+      default:
+        if (this.#stands(WORD)) return this.#word();
+        return this.#skip(NUMBER) ? this.#unit() : this.#sign(character);
+    }
+  }
+
+  #stands(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#at;
+    return pattern.test(this.#sql);
+  }
+
+  #skip(pattern: RegExp): boolean {
+    if (!this.#stands(pattern)) return false;
+    this.#at = pattern.lastIndex;
+    return true;
+  }
+
+  #push(kind: Token['kind'], text = ''): true {
+    this.tokens.push({ kind, text });
+    return true;
+  }
+
+  // Two in a row are one, continued on another line; its second part is read by the rules of the first.
+  #string(pattern: RegExp): boolean {
+    return (
+      this.#skip(pattern) && this.tokens.at(-1)?.text !== STRING_MARK && this.#push('value', STRING_MARK)
+    );
+  }
+
+  #dollarQuoted(): boolean {
+    const start = this.#at;
+    if (!this.#skip(DOLLAR_TAG)) return false;
+    const tag = this.#sql.slice(start, this.#at);
+    const end = this.#sql.indexOf(tag, this.#at);
+    this.#at = end + tag.length;
+    return end >= 0 && this.#push('value');
+  }
+
+  #unit(): boolean {
+    return !this.#stands(WORD_CHARACTER) && this.#push('value');
+  }
+
+  #quotedName(): boolean {
+    return this.#skip(QUOTED_NAME) && this.#push('name');
+  }
+
+  #word(): boolean {
+    const start = this.#at;
+    this.#at = WORD.lastIndex;
+    const text = lowered(this.#sql.slice(start, this.#at));
+    const follows = this.#sql[this.#at];
+    if (follows === "'" && STRING_PREFIXES.has(text)) {
+      return this.#string(text === 'e' ? ESCAPE_STRING : STRING);
+    }
+    if (text === 'u' && follows === '&') {
+      const opener = this.#sql[this.#at + 1];
+      if (opener === "'" || opener === '"') {
+        this.#at += 1;
+        return opener === "'" ? this.#string(STRING) : this.#quotedName();
+      }
+    }
+    return this.#push('word', text);
+  }
+
+  #comment(): boolean {
+    const end = endOfComment(this.#sql, this.#at);
+    this.#at = end ?? this.#at;
+    return end !== undefined;
+  }
+
+  #sign(character: string): boolean {
+    this.#at += 1;
+    return SIGNS.includes(character) && this.#push('sign', character);
+  }
 }
 
 /** Marks a quoted string, so that a second one right behind it is told from a separate one. */
@@ -136,5 +154,5 @@ function endOfComment(sql: string, start: number): number | undefined {
 
 // As the server does it: only ASCII letters. JavaScript would also turn the Kelvin sign into a k.
 function lowered(word: string): string {
-  return word.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return /[A-Z]/.test(word) ? word.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : word;
 }

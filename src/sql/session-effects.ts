@@ -2,7 +2,10 @@ import { HARMLESS_FUNCTIONS } from './harmless-functions.js';
 import { tokensOf, type Token } from './lexer.js';
 
 /** Longer statements are not looked at. */
-const LONGEST = 100_000;
+const LONGEST = 20_000;
+/** Verdicts that are kept, and the longest text they are kept for. */
+const MOST_KNOWN = 500;
+const LONGEST_KNOWN = 4_000;
 
 const READS = new Set(['select', 'values', 'table', 'with', 'show']);
 
@@ -35,7 +38,20 @@ const BEHIND_CALL = new Set(['over', 'filter']);
  * type, a policy. Linear time, no I/O.
  */
 export function leavesNoTrace(sql: string): boolean {
-  if (sql.length > LONGEST) return false;
+  if (sql.length > LONGEST_KNOWN) return sql.length <= LONGEST && isTraceless(sql);
+  let verdict = known.get(sql);
+  if (verdict === undefined) {
+    if (known.size >= MOST_KNOWN) known.clear();
+    verdict = isTraceless(sql);
+    known.set(sql, verdict);
+  }
+  return verdict;
+}
+
+/** Flows run the same few statements over and over. */
+const known = new Map<string, boolean>();
+
+function isTraceless(sql: string): boolean {
   const tokens = tokensOf(sql);
   if (!tokens) return false;
   while (isSign(tokens.at(-1), ';')) tokens.pop();
@@ -57,7 +73,11 @@ function callsAreHarmless(tokens: readonly Token[]): boolean {
   const open: boolean[] = [];
   let lastClosedIsCall = false;
   for (const [index, token] of tokens.entries()) {
-    if (isSign(token, ')')) lastClosedIsCall = open.pop() ?? false;
+    if (isSign(token, ')')) {
+      const closed = open.pop();
+      if (closed === undefined) return false;
+      lastClosedIsCall = closed;
+    }
     if (!isSign(token, '(')) continue;
     const meaning = parenthesisAt(tokens, index, lastClosedIsCall);
     if (meaning === 'unknown') return false;

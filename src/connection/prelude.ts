@@ -1,0 +1,59 @@
+import type { SessionSetting } from './session-settings.js';
+
+/** The driver's connection, as a statement sees it that sends itself. */
+interface Wire {
+  parse(message: { text: string }): void;
+  bind(message: { values: readonly string[] }): void;
+  execute(message: object): void;
+  readonly stream: { cork?(): void; uncork?(): void };
+}
+
+/** A statement of the driver: sends itself, and is handed what comes back. */
+interface Statement {
+  submit(connection: Wire): unknown;
+  handleDataRow(message: unknown): void;
+  handleCommandComplete(message: unknown, connection: unknown): void;
+}
+
+/**
+ * `query`, sent right behind a statement that makes `settings` for the length of its transaction.
+ * Both stand before the same Sync, so they are one transaction and one round trip (PostgreSQL
+ * documentation, section 54.2.4); what the first one answers is not shown to `query`.
+ */
+export function preceded<Query extends object>(query: Query, settings: readonly SessionSetting[]): Query {
+  const own = query as unknown as Statement;
+  const submit = own.submit.bind(own);
+  const handleDataRow = own.handleDataRow.bind(own);
+  const handleCommandComplete = own.handleCommandComplete.bind(own);
+  let isSet = false;
+  const decorated: Statement = {
+    submit(connection) {
+      connection.stream.cork?.();
+      try {
+        connection.parse({ text: setConfig(settings.length) });
+        connection.bind({ values: settings.flat() });
+        connection.execute({});
+        return submit(connection);
+      } finally {
+        connection.stream.uncork?.();
+      }
+    },
+    handleDataRow(message) {
+      if (isSet) handleDataRow(message);
+    },
+    handleCommandComplete(message, connection) {
+      if (isSet) handleCommandComplete(message, connection);
+      isSet = true;
+    },
+  };
+  return Object.assign(query, decorated);
+}
+
+// By parameters, because how a literal is read is one of the settings.
+function setConfig(count: number): string {
+  const calls = Array.from({ length: count }, (_, index) => {
+    const [name, value] = [`$${String(2 * index + 1)}`, `$${String(2 * index + 2)}`];
+    return `pg_catalog.set_config(${name}, ${value}, true)`;
+  });
+  return `select ${calls.join(', ')}`;
+}
