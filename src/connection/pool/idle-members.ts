@@ -61,7 +61,8 @@ export class IdleMembers<T extends Poolable> {
     const look = (): void => {
       this.#look(member);
     };
-    return clock.after(Math.max(0, dueMs - nowMs), look, { background: true });
+    // Up to whole milliseconds, as timers count them: none fires before it is due.
+    return clock.after(Math.max(0, Math.ceil(dueMs - nowMs)), look, { background: true });
   }
 
   #look(member: Member<T>): void {
