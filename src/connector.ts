@@ -4,10 +4,11 @@ import type { TokenHealth } from './auth/token-source.js';
 import type { TokenStore } from './auth/token-store/index.js';
 import { systemClock, type Clock } from './clock.js';
 import { Lane } from './connection/lane.js';
-import { Pool, type PoolCounts } from './connection/pool.js';
+import type { PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
 import type { Row } from './connection/rows.js';
 import type { PgSession } from './connection/pg-session.js';
+import { sharePool, type PoolShare } from './connection/shared-pools.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
@@ -49,8 +50,9 @@ export interface StreamOptions extends CallOptions {
 export interface Health {
   /** Undefined for a login by password. */
   readonly token: TokenHealth | undefined;
+  /** Connectors with the same settings share one pool: these are its counts. */
   readonly pool: PoolCounts;
-  /** Sessions opened since the connector was made. */
+  /** Sessions opened since the connector was made, by the pool it shares and for its provider. */
   readonly sessionsOpened: number;
   /** Absent while `Logfile` takes lines, and without one: why they are being lost. */
   readonly log?: { readonly failed: string };
@@ -137,10 +139,11 @@ class WiredConnector implements Connector {
   readonly #resolved: ResolvedSettings;
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
-  readonly #pool: Pool<PgSession>;
+  readonly #pool: PoolShare;
   readonly #lane: Lane;
   readonly #opened: Promise<void>;
-  #sessionsOpened = 0;
+  /** Sessions opened outside the pool. */
+  #sessionsProvided = 0;
   #closed: Promise<void> | undefined;
 
   constructor(resolved: ResolvedSettings, parts: Parts, options: ConnectorOptions) {
@@ -153,27 +156,19 @@ class WiredConnector implements Connector {
       if (this.#closed) throw new ConnectorError('CONNECTOR_CLOSED', {});
       // The driver is loaded by the first session, not by whoever lists what the connector can do.
       const { openSession } = await import('./connection/login.js');
-      const session = await openSession({ settings, ...parts }, signal);
-      this.#sessionsOpened += 1;
-      return session;
+      return openSession({ settings, ...parts }, signal);
     };
-    this.provider = createProvider(open);
-    this.#pool = new Pool({
-      ...settings.pool,
-      clock: parts.clock,
-      open,
-      onClose: ({ id }, reason) => {
-        parts.diagnostics.report('session.closed', { id, reason });
-      },
-      onLend: ({ id }, { idle, waiting }, waitedMs) => {
-        parts.diagnostics.report('session.lent', { id, idle, waiting, ms: Math.round(waitedMs) });
-      },
-      onReturn: ({ id }, { idle, waiting }) => {
-        parts.diagnostics.report('session.returned', { id, idle, waiting });
-      },
+    this.provider = createProvider(async (signal) => {
+      const session = await open(signal);
+      this.#sessionsProvided += 1;
+      return session;
     });
+    const { clock, fetch, tokenStore } = options;
+    this.#pool = sharePool({ settings, ...parts, open, injected: [clock, fetch, tokenStore] });
+    this.#opened = settings.connectOnOpen
+      ? this.#pool.use('ConnectOnOpen', () => Promise.resolve())
+      : Promise.resolve();
     this.#lane = new Lane({ pool: this.#pool, clock: parts.clock, timeoutMs: settings.timeoutMs });
-    this.#opened = settings.connectOnOpen ? this.#pool.use(() => Promise.resolve()) : Promise.resolve();
     // Whoever asks ready() hears of a failure; so does the log.
     this.#opened.catch(() => undefined);
   }
@@ -207,12 +202,14 @@ class WiredConnector implements Connector {
   }
 
   async #run(planned: PlannedOperation, signal: AbortSignal | undefined): Promise<Result> {
-    const { maxRows } = this.settings;
-    const { pool, server } = this.settings;
+    const { maxRows, pool, server } = this.settings;
     const hasLane = pool.keepsIdle && server.poolerMode === 'none';
     const statement = hasLane ? shareableRead(planned.plan) : undefined;
-    if (!statement)
-      return this.#pool.use((session) => runOperation(session, planned, { signal, maxRows }), signal);
+    if (!statement) {
+      const run = (session: PgSession): Promise<Result> =>
+        runOperation(session, planned, { signal, maxRows });
+      return this.#pool.use(planned.operation.name, run, signal);
+    }
     const limit = maxRows === undefined ? undefined : maxRows + 1;
     return capped(await this.#lane.read(statement, { signal, limit }), maxRows);
   }
@@ -228,7 +225,7 @@ class WiredConnector implements Connector {
     try {
       const planned = planOperation(operation, input);
       requireBatchSize(operation, batchSize);
-      const session = await this.#pool.acquire(signal);
+      const session = await this.#pool.acquire(operation, signal);
       try {
         for await (const batch of streamOperation(session, planned, { signal, batchSize })) {
           rows += batch.length;
@@ -248,7 +245,7 @@ class WiredConnector implements Connector {
     return {
       token: this.#parts.tokens?.health(),
       pool: this.#pool.counts(),
-      sessionsOpened: this.#sessionsOpened,
+      sessionsOpened: this.#pool.sessionsOpened + this.#sessionsProvided,
       ...(logProblem !== undefined && { log: { failed: logProblem } }),
     };
   }
@@ -259,8 +256,10 @@ class WiredConnector implements Connector {
   }
 
   async #close(): Promise<void> {
+    // The share ends before its tokens: what opens for others is then taken over, not failed.
+    const poolEnded = this.#pool.close(CLOSE_GRACE_MS);
     this.#parts.tokens?.close();
-    await this.#pool.close(CLOSE_GRACE_MS);
+    await poolEnded;
     await this.#parts.network.close();
     await this.#parts.diagnostics.close();
   }

@@ -135,6 +135,12 @@ export const EVENTS = {
     level: 'info',
     text: '{operation} failed: {code} ({ms} ms)',
   },
+  'session.held': {
+    verbosity: 1,
+    module: 'POOL',
+    level: 'warn',
+    text: '{operation} has held session {id} for {ms} ms and goes on',
+  },
   // --- 2 --------------------------------------------------------------------------------------
   'certificate.loaded': {
     verbosity: 2,

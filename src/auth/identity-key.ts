@@ -7,7 +7,12 @@ import type { Identity } from '../settings/settings.js';
  * equal, secrets included. It means nothing to another process.
  */
 export function tokenKey(identity: Identity): string {
-  const text = JSON.stringify(fingerprinted(identity));
+  return fingerprintOf(identity);
+}
+
+/** Equal within this process only where every part of two plain values is equal, secrets included. */
+export function fingerprintOf(value: unknown): string {
+  const text = JSON.stringify(fingerprinted(value));
   return createHash('sha256').update(text).digest('base64url');
 }
 

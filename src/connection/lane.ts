@@ -5,8 +5,8 @@ import type { Statement } from '../sql/statement.js';
 import { LaneRead, Pace, type ReadOwner } from './lane-read.js';
 import { isFatal, isServerError, statementError } from './pg-error.js';
 import type { PgSession } from './pg-session.js';
-import type { Pool } from './pool.js';
 import type { RowBatch } from './rows.js';
+import type { PoolShare } from './shared-pools.js';
 
 /** How one read runs. */
 export interface ReadOptions {
@@ -16,7 +16,7 @@ export interface ReadOptions {
 }
 
 export interface LaneOptions {
-  readonly pool: Pool<PgSession>;
+  readonly pool: Pick<PoolShare, 'acquire' | 'release' | 'counts'>;
   readonly clock: Clock;
   /** Limit of each answer in milliseconds; 0 = none. */
   readonly timeoutMs: number;
@@ -68,7 +68,7 @@ export class Lane implements ReadOwner {
    * twice.
    *
    * @throws ConnectorError for what the server says, OPERATION_TIMEOUT, CONNECTION_LOST (after a second
-   *   try), what {@link Pool.acquire} throws, or the reason of the signal
+   *   try), what {@link PoolShare.acquire} throws, or the reason of the signal
    */
   read(statement: Statement, { signal, limit }: ReadOptions): Promise<RowBatch> {
     if (signal?.aborted === true) return Promise.reject(asConnectorError(signal.reason, signal));
@@ -168,7 +168,7 @@ export class Lane implements ReadOwner {
     if (this.#borrowing) return;
     this.#borrowing = new AbortController();
     try {
-      const session = await this.#options.pool.acquire(this.#borrowing.signal);
+      const session = await this.#options.pool.acquire('select', this.#borrowing.signal);
       this.#borrowing = undefined;
       const lent = this.#keep(session, false);
       this.#serve();
@@ -182,7 +182,7 @@ export class Lane implements ReadOwner {
   /** In a session that it has for itself. */
   async #runAlone(read: LaneRead): Promise<void> {
     try {
-      const session = await this.#options.pool.acquire(read.signal);
+      const session = await this.#options.pool.acquire('select', read.signal);
       const lent = this.#keep(session, true);
       if (read.isSettled) this.#giveBack(lent);
       else this.#send(lent, read);

@@ -1,89 +1,98 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '../clock.js';
 import { ConnectorError, isConnectorError } from '../errors.js';
+import { BackOff } from './pool/back-off.js';
+import { IdleMembers, OVER_AGE } from './pool/idle-members.js';
+import { Leases } from './pool/leases.js';
+import { Openings } from './pool/openings.js';
+import type { Borrower, Member, Poolable, PoolCounts, PoolOptions } from './pool/poolable.js';
+import { verdictOf } from './pool/verdict.js';
+import { WaitingLine, type Waiter } from './pool/waiting-line.js';
+import { Watchers } from './pool/watchers.js';
 
-/** What a pool keeps: something that opens slowly, may break by itself, and is used by one at a time. */
-export interface Poolable {
-  /** False once it must not be lent again. */
-  readonly usable: boolean;
-  readonly openedAtMs: number;
-  /** Runs `listener` when it becomes unusable by itself. */
-  whenBroken(listener: () => void): void;
-  close(): Promise<void>;
-  destroy(): void;
-}
+export type { Borrower, Poolable, PoolCounts, PoolOptions } from './pool/poolable.js';
 
-export interface PoolOptions<T extends Poolable> {
-  readonly open: (signal: AbortSignal) => Promise<T>;
-  /** Whether what comes back is kept for the next one. */
-  readonly keepsIdle: boolean;
-  readonly minSize: number;
-  readonly maxSize: number;
-  /** Milliseconds; 0 = no limit, as for the next two. */
-  readonly waitMs: number;
-  readonly idleMs: number;
-  readonly lifeMs: number;
-  readonly clock: Clock;
-  /** Told why a resource was closed. */
-  readonly onClose?: (resource: T, reason: string) => void;
-  /** Told what was lent, after how many milliseconds of waiting. */
-  readonly onLend?: (resource: T, counts: PoolCounts, waitedMs: number) => void;
-  readonly onReturn?: (resource: T, counts: PoolCounts) => void;
-}
+/** A rest after which a resource is asked whether it still answers, in milliseconds. HikariCP has the same. */
+const FRESH_MS = 500;
+const VALIDATION_LIMIT_MS = 1_000;
+/** The session itself ends a reset that hangs; this is for one that does not. */
+const CLEANING_LIMIT_MS = 10_000;
+/** Share of its life by which a resource may end earlier, so that those opened together do not end together. */
+const JITTER = 0.1;
 
-export interface PoolCounts {
-  readonly idle: number;
-  readonly inUse: number;
-  readonly opening: number;
-  readonly waiting: number;
-}
-
-interface Waiter<T> {
-  readonly give: (resource: T) => void;
-  readonly fail: (error: Error) => void;
-  /** Its time is over, but nothing is lent out: it learns what became of the one that is opening. */
-  isOverdue: boolean;
-}
-
-interface Idle<T> {
-  readonly resource: T;
-  readonly stopTimer: () => void;
-}
-
+const ANYBODY: Borrower = { operation: 'somebody' };
 const NOT_KEPT = 'UseConnectionPooling is false';
+const CLOSED = 'the connector is closed';
 
 /**
- * Lends resources, first come first served. A resource stands in exactly one place: opening,
- * idle, in use, or gone.
+ * Lends resources, first come first served. A resource stands in exactly one place: opening, idle,
+ * being validated, in use, being cleaned, or on its way out; all but the last count for the size.
  */
 export class Pool<T extends Poolable> {
   readonly #options: PoolOptions<T>;
-  readonly #idle: Idle<T>[] = [];
-  readonly #inUse = new Set<T>();
-  readonly #waiters = new Set<Waiter<T>>();
+  readonly #line: WaitingLine<T>;
+  readonly #idle: IdleMembers<T>;
+  readonly #leases: Leases<T>;
+  readonly #openings: Openings<T>;
+  readonly #cleaning = new Set<Member<T>>();
+  /** Whether a waiter counts on it. */
+  readonly #validating = new Map<Member<T>, boolean>();
+  readonly #ending = new Set<T>();
+  readonly #backOff: BackOff;
+  readonly #watchers: Watchers;
+  /** Whether the least size is kept up: since something could be opened, until that is known to be in vain. */
+  #isWarm = false;
   readonly #closing = new AbortController();
-  /** What is opening, each with what ends it. */
-  readonly #openings = new Set<AbortController>();
   #closed: Promise<void> | undefined;
-  #allReturned: (() => void) | undefined;
 
   constructor(options: PoolOptions<T>) {
+    const { clock, minSize } = options;
+    const supply = (): void => {
+      this.#supply();
+    };
     this.#options = options;
+    this.#line = new WaitingLine(clock, options.waitMs);
+    this.#idle = new IdleMembers({
+      clock,
+      idleMs: options.idleMs,
+      isSurplus: () => this.#size > minSize,
+      retired: (member, reason) => {
+        this.#end(member, reason);
+        this.#supply();
+      },
+    });
+    this.#leases = new Leases({
+      clock,
+      heldMs: options.heldMs,
+      held: ({ member, borrower }) => options.onHeld?.(member.resource, borrower, options.heldMs),
+    });
+    this.#openings = new Openings({
+      open: options.open,
+      closing: this.#closing.signal,
+      opened: (resource, isAbandoned) => {
+        this.#opened(this.#admit(resource), isAbandoned);
+      },
+      failed: (error) => {
+        this.#openingFailed(error);
+      },
+      ended: supply,
+    });
+    this.#backOff = new BackOff(clock, supply);
+    this.#watchers = new Watchers(clock);
     setMaxListeners(0, this.#closing.signal);
   }
 
   counts(): PoolCounts {
     return {
-      idle: this.#idle.length,
-      inUse: this.#inUse.size,
-      opening: this.#openings.size,
-      waiting: this.#waiters.size,
+      idle: this.#idle.size,
+      inUse: this.#leases.size + this.#cleaning.size,
+      opening: this.#openings.size + this.#validating.size,
+      waiting: this.#line.size,
     };
   }
 
-  /** Lends a resource to `work` and takes it back when that has settled. */
-  async use<R>(work: (resource: T) => Promise<R>, signal?: AbortSignal): Promise<R> {
-    const resource = await this.acquire(signal);
+  /** Lends a resource to `work` and takes it back when that has settled. Throws what {@link acquire} throws. */
+  async use<R>(work: (resource: T) => Promise<R>, signal?: AbortSignal, borrower?: Borrower): Promise<R> {
+    const resource = await this.acquire(signal, borrower);
     try {
       return await work(resource);
     } finally {
@@ -97,32 +106,64 @@ export class Pool<T extends Poolable> {
    * @throws ConnectorError POOL_EXHAUSTED, CONNECTOR_CLOSED, what opening failed with, or the
    *   reason of `signal`
    */
-  async acquire(signal?: AbortSignal): Promise<T> {
-    this.#requireOpen();
+  async acquire(signal?: AbortSignal, borrower: Borrower = ANYBODY): Promise<T> {
+    if (this.#isClosing) throw closedError();
     signal?.throwIfAborted();
-    const { clock, onLend } = this.#options;
-    const askedAtMs = clock.steadyMs();
-    const idle = this.#waiters.size === 0 ? this.#takeIdle() : undefined;
-    if (idle) this.#inUse.add(idle);
-    const lent = idle ?? (await this.#wait(signal));
-    onLend?.(lent, this.counts(), clock.steadyMs() - askedAtMs);
-    return lent;
+    const ready = this.#line.size === 0 ? this.#takeReady() : undefined;
+    if (ready) {
+      this.#lend(ready, borrower, 0);
+      return ready.resource;
+    }
+    const turn = this.#line.join({
+      borrower,
+      signal,
+      served: (member, { askedAtMs }) => {
+        this.#lend(member, borrower, this.#options.clock.steadyMs() - askedAtMs);
+      },
+      expired: (waiter) => this.#expired(waiter),
+      left: () => {
+        this.#abandonSurplus();
+      },
+    });
+    this.#supply();
+    return turn;
   }
 
-  /** Takes `resource` back. Unusable or over-age ones are closed, the rest goes to the next waiter. */
+  /**
+   * Takes `resource` back: to the next waiter or among the idle, after cleaning it where it is dirty.
+   *
+   * @throws ConnectorError INTERNAL when it is not lent, and the pool is open
+   */
   release(resource: T): void {
-    if (!this.#inUse.delete(resource)) return;
-    this.#options.onReturn?.(resource, this.counts());
-    const fault = this.#options.keepsIdle ? this.#faultOf(resource) : NOT_KEPT;
-    if (fault !== undefined) void this.#dispose(resource, fault);
-    else this.#place(resource);
-    this.#openForWaiters();
-    if (this.#inUse.size === 0) this.#allReturned?.();
+    const lease = this.#leases.end(resource);
+    if (!lease) {
+      if (this.#isClosing) return;
+      throw new ConnectorError('INTERNAL', { problem: 'a session was returned that is not lent' });
+    }
+    const { member, borrower } = lease;
+    this.#options.onReturn?.(resource, borrower, this.counts());
+    const fault = this.#options.keepsIdle ? this.#faultOf(member) : NOT_KEPT;
+    if (fault !== undefined) this.#end(member, fault);
+    else if (resource.isDirty) void this.#clean(member);
+    else this.#place(member);
+    this.#supply();
+  }
+
+  /**
+   * Ends the part of one of several tenants: rejects those of its borrowers who wait, and gives the others
+   * `graceMs` to return what they hold before it is destroyed.
+   */
+  async leave(tenant: object, graceMs: number): Promise<void> {
+    this.#line.fail(closedError, ({ borrower }) => borrower.tenant === tenant);
+    this.#abandonSurplus();
+    await this.#watchers.until(() => this.#leases.countOf(tenant) === 0, graceMs);
+    this.#leases.destroy(tenant);
   }
 
   /**
    * Rejects everyone who waits, closes what is idle, and gives borrowers `graceMs` to return what
-   * they hold before it is destroyed. Idempotent.
+   * they hold before it is destroyed; so long it waits, too, for what is being opened, cleaned or
+   * closed. Idempotent.
    */
   close(graceMs: number): Promise<void> {
     this.#closed ??= this.#close(graceMs);
@@ -130,100 +171,136 @@ export class Pool<T extends Poolable> {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#closing.abort(new ConnectorError('CONNECTOR_CLOSED', {}));
-    for (const waiter of [...this.#waiters]) waiter.fail(this.#closing.signal.reason as Error);
-    const closed = this.#idle.splice(0).map(({ resource, stopTimer }) => {
-      stopTimer();
-      return this.#dispose(resource, 'the connector is closed');
-    });
-    await Promise.all([...closed, this.#returned(graceMs)]);
+    this.#closing.abort(closedError());
+    this.#backOff.stop();
+    this.#line.fail(closedError);
+    for (let member = this.#idle.take(); member; member = this.#idle.take()) this.#end(member, CLOSED);
+    await this.#watchers.until(() => this.#size + this.#ending.size === 0, graceMs);
+    this.#leases.destroy();
+    for (const { resource } of [...this.#cleaning, ...this.#validating.keys()]) resource.destroy();
+    for (const resource of this.#ending) resource.destroy();
   }
 
-  async #returned(graceMs: number): Promise<void> {
-    if (this.#inUse.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const stop = this.#options.clock.after(graceMs, resolve);
-      this.#allReturned = (): void => {
-        stop();
-        resolve();
-      };
-    });
-    for (const resource of this.#inUse) resource.destroy();
+  get #isClosing(): boolean {
+    return this.#closing.signal.aborted;
   }
 
-  #requireOpen(): void {
-    if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
+  get #size(): number {
+    return this.#openSize + this.#openings.size;
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const leave = (): void => {
-        waiter.fail(signal?.reason as Error);
-        this.#abandonSurplus();
-      };
-      const settle = (act: () => void): void => {
-        this.#waiters.delete(waiter);
-        stopTimer();
-        signal?.removeEventListener('abort', leave);
-        act();
-      };
-      const waiter: Waiter<T> = {
-        isOverdue: false,
-        give: (resource) => {
-          settle(() => {
-            this.#inUse.add(resource);
-            resolve(resource);
-          });
-        },
-        fail: (error) => {
-          settle(() => {
-            reject(error);
-          });
-        },
-      };
-      const { waitMs, clock } = this.#options;
-      const expire = (): void => {
-        if (this.#inUse.size === 0 && this.#openings.size > 0) waiter.isOverdue = true;
-        else waiter.fail(this.#exhausted());
-      };
-      const stopTimer = waitMs > 0 ? clock.after(waitMs, expire) : (): void => undefined;
-      signal?.addEventListener('abort', leave, { once: true });
-      this.#waiters.add(waiter);
-      this.#openForWaiters();
-    });
+  get #openSize(): number {
+    return this.#idle.size + this.#leases.size + this.#cleaning.size + this.#validating.size;
   }
 
-  #openForWaiters(): void {
-    const room = (): boolean =>
-      this.#idle.length + this.#inUse.size + this.#openings.size < this.#options.maxSize;
-    while (this.#openings.size < this.#waiters.size && room() && !this.#closing.signal.aborted)
-      void this.#openOne();
+  // --- lending --------------------------------------------------------------------------------
+
+  #lend(member: Member<T>, borrower: Borrower, waitedMs: number): void {
+    this.#leases.begin({ member, borrower });
+    this.#options.onLend?.(member.resource, borrower, this.counts(), waitedMs);
   }
 
-  async #openOne(): Promise<void> {
-    const opening = new AbortController();
-    const close = (): void => {
-      opening.abort(this.#closing.signal.reason);
-    };
-    this.#closing.signal.addEventListener('abort', close, { once: true });
-    this.#openings.add(opening);
-    let resource: T;
-    try {
-      resource = await this.#options.open(opening.signal);
-    } catch (error) {
-      const isAbandoned = !this.#openings.delete(opening);
-      if (!isAbandoned) this.#openingFailed(error);
-      return;
-    } finally {
-      this.#openings.delete(opening);
-      this.#closing.signal.removeEventListener('abort', close);
+  /** The idle one that was used last, if it needs no other look. */
+  #takeReady(): Member<T> | undefined {
+    return this.#idle.take((member) => this.#isFresh(member) && this.#faultOf(member) === undefined);
+  }
+
+  /** To the first waiter, else among the idle. */
+  #place(member: Member<T>): void {
+    if (this.#isClosing) this.#end(member, CLOSED);
+    else if (this.#line.give(member)) return;
+    else if (this.#options.keepsIdle) this.#idle.put(member);
+    else this.#end(member, NOT_KEPT);
+  }
+
+  #isFresh({ idleSinceMs }: Member<T>): boolean {
+    return this.#options.clock.steadyMs() - idleSinceMs < FRESH_MS;
+  }
+
+  #faultOf({ resource, endsAtMs, isBroken }: Member<T>): string | undefined {
+    if (this.#isClosing) return CLOSED;
+    if (isBroken || !(resource.usable || resource.isDirty)) return 'broken';
+    return this.#options.clock.steadyMs() >= endsAtMs ? OVER_AGE : undefined;
+  }
+
+  /** A moment longer for who waits while nothing is lent: what is opening may fail, which says more. */
+  #expired({ isOverdue }: Waiter): Error | undefined {
+    const mayLearn = !isOverdue && this.#leases.size === 0 && this.#openings.size > 0;
+    return mayLearn ? undefined : this.#exhausted();
+  }
+
+  #exhausted(): ConnectorError {
+    const { inUse, opening, waiting } = this.counts();
+    const { waitMs, maxSize: max } = this.#options;
+    return new ConnectorError('POOL_EXHAUSTED', { waitMs, inUse, opening, waiting, max });
+  }
+
+  // --- supply ---------------------------------------------------------------------------------
+
+  /** Starts what the waiters and the least size still lack. Whatever becomes ready goes to whoever is first then. */
+  #supply(): void {
+    if (!this.#isClosing) {
+      this.#takeIdle();
+      while (this.#mayOpen()) void this.#openings.start(this.#line.first?.borrower);
     }
+    this.#watchers.look();
+  }
+
+  #takeIdle(): void {
+    while (this.#line.size > this.#expected) {
+      const member = this.#idle.take();
+      if (!member) return;
+      const fault = this.#faultOf(member);
+      if (fault !== undefined) this.#end(member, fault);
+      else if (this.#isFresh(member)) this.#line.give(member);
+      else void this.#validate(member, true);
+    }
+  }
+
+  /** How many waiters count on a validation. */
+  get #expected(): number {
+    let count = 0;
+    for (const isExpected of this.#validating.values()) if (isExpected) count += 1;
+    return count;
+  }
+
+  /** How many should be opening. */
+  get #demand(): number {
+    const { keepsIdle, minSize } = this.#options;
+    const forMinimum = keepsIdle && this.#isWarm ? minSize - this.#openSize : 0;
+    return Math.max(this.#line.size - this.#expected, forMinimum);
+  }
+
+  #mayOpen(): boolean {
+    const { maxSize, maxOpening } = this.#options;
+    // After a failure who waits is served by what is there; where nothing is, the next caller tries at once.
+    const isHeldBack = this.#backOff.isOn && (this.#size > 0 || this.#line.size === 0);
+    return !isHeldBack && this.#openings.size < Math.min(this.#demand, maxOpening) && this.#size < maxSize;
+  }
+
+  #admit(resource: T): Member<T> {
+    const { lifeMs, clock } = this.#options;
+    const fullMs = Math.min(lifeMs > 0 ? lifeMs : Infinity, resource.lifeMs ?? Infinity);
+    const endsAtMs = resource.openedAtMs + fullMs * (1 - JITTER * clock.random());
+    const member: Member<T> = { resource, endsAtMs, isBroken: false, idleSinceMs: 0 };
     resource.whenBroken(() => {
-      this.#discardIdle(resource);
+      member.isBroken = true;
+      if (!this.#idle.remove(member)) return;
+      this.#end(member, 'ended while idle');
+      this.#supply();
     });
-    if (this.#closing.signal.aborted) await this.#dispose(resource, 'the connector is closed');
-    else this.#place(resource);
-    this.#failOverdue(() => this.#exhausted());
+    return member;
+  }
+
+  #opened(member: Member<T>, isAbandoned: boolean): void {
+    this.#backOff.succeeded();
+    this.#isWarm = true;
+    if (isAbandoned) this.#end(member, 'nobody waits for it any more');
+    else this.#place(member);
+    this.#line.fail(
+      () => this.#exhausted(),
+      ({ isOverdue }) => isOverdue,
+    );
   }
 
   /**
@@ -232,82 +309,70 @@ export class Pool<T extends Poolable> {
    * their name.
    */
   #openingFailed(error: unknown): void {
-    const mayBeServed =
-      this.#inUse.size + this.#openings.size > 0 && isConnectorError(error) && error.retryable;
-    if (mayBeServed) this.#failOverdue(() => error);
-    else for (const waiter of [...this.#waiters]) waiter.fail(error as Error);
+    const mayPass = isConnectorError(error) && error.retryable;
+    const mayBeServed = mayPass && this.#size > 0;
+    this.#isWarm &&= mayPass;
+    if (!this.#isClosing) this.#backOff.failed();
+    this.#line.fail(
+      () => error as Error,
+      ({ isOverdue }) => isOverdue || !mayBeServed,
+    );
   }
 
   // What opens for callers who have all left keeps the token request and the server busy for nobody.
   #abandonSurplus(): void {
-    for (const opening of [...this.#openings].slice(this.#waiters.size)) {
-      this.#openings.delete(opening);
-      opening.abort(new ConnectorError('CANCELLED', {}));
-    }
+    this.#openings.keep(this.#demand);
   }
 
-  #failOverdue(error: () => Error): void {
-    for (const waiter of [...this.#waiters]) if (waiter.isOverdue) waiter.fail(error());
+  // --- checking -------------------------------------------------------------------------------
+
+  async #validate(member: Member<T>, isExpected: boolean): Promise<void> {
+    this.#validating.set(member, isExpected);
+    const ask = (signal: AbortSignal): Promise<boolean> => member.resource.validate(signal);
+    const { clock } = this.#options;
+    const verdict = await verdictOf(clock, VALIDATION_LIMIT_MS, ask, this.#closing.signal);
+    this.#validating.delete(member);
+    const fault = verdict === 'yes' ? this.#faultOf(member) : 'did not answer after a rest';
+    if (fault === undefined) this.#place(member);
+    else this.#end(member, fault, verdict !== 'silence');
+    if (verdict !== 'yes') this.#validateOthers();
+    this.#supply();
   }
 
-  /** To the first waiter, else among the idle. */
-  #place(resource: T): void {
-    const [waiter] = this.#waiters;
-    if (waiter) waiter.give(resource);
-    else if (this.#options.keepsIdle) this.#rest(resource);
-    else void this.#dispose(resource, NOT_KEPT);
+  /** Where one is dead the others may be: they are asked all at once, while who waits gets a new one. */
+  #validateOthers(): void {
+    for (const member of this.#idle.takeAll((each) => !this.#isFresh(each)))
+      void this.#validate(member, false);
   }
 
-  #rest(resource: T): void {
-    const { idleMs, clock } = this.#options;
-    const retire = (): void => {
-      if (this.#idle.length <= this.#options.minSize) return;
-      this.#idle.splice(this.#idle.indexOf(entry), 1);
-      void this.#dispose(resource, 'idle for too long');
-    };
-    const entry: Idle<T> = {
-      resource,
-      stopTimer: idleMs > 0 ? clock.after(idleMs, retire, { background: true }) : (): void => undefined,
-    };
-    this.#idle.push(entry);
+  async #clean(member: Member<T>): Promise<void> {
+    const { resource } = member;
+    this.#cleaning.add(member);
+    const verdict = await verdictOf(this.#options.clock, CLEANING_LIMIT_MS, () => resource.clean());
+    this.#cleaning.delete(member);
+    const isClean = verdict === 'yes' && !resource.isDirty;
+    const fault = isClean ? this.#faultOf(member) : 'could not be cleaned';
+    if (fault === undefined) this.#place(member);
+    else this.#end(member, fault, verdict !== 'silence');
+    this.#supply();
   }
 
-  #discardIdle(resource: T): void {
-    const at = this.#idle.findIndex((entry) => entry.resource === resource);
-    const [entry] = at < 0 ? [] : this.#idle.splice(at, 1);
-    if (!entry) return;
-    entry.stopTimer();
-    void this.#dispose(resource, 'ended while idle');
-  }
-
-  /** The idle one that was used last, so that the others may grow old. */
-  #takeIdle(): T | undefined {
-    for (let entry = this.#idle.pop(); entry; entry = this.#idle.pop()) {
-      entry.stopTimer();
-      const fault = this.#faultOf(entry.resource);
-      if (fault === undefined) return entry.resource;
-      void this.#dispose(entry.resource, fault);
-    }
-    return undefined;
-  }
-
-  #faultOf(resource: T): string | undefined {
-    const { lifeMs, clock } = this.#options;
-    if (this.#closing.signal.aborted) return 'the connector is closed';
-    if (!resource.usable) return 'broken, or left in a transaction';
-    if (lifeMs > 0 && clock.steadyMs() - resource.openedAtMs >= lifeMs)
-      return 'older than ConnectionLifeTime';
-    return undefined;
-  }
-
-  async #dispose(resource: T, reason: string): Promise<void> {
+  /** Closes it in good order, or at once when it does not hear us. */
+  #end({ resource }: Member<T>, reason: string, hearsUs = true): void {
     this.#options.onClose?.(resource, reason);
-    await resource.close();
+    if (!hearsUs) {
+      resource.destroy();
+      return;
+    }
+    const ended = (): void => {
+      this.#ending.delete(resource);
+      this.#watchers.look();
+    };
+    this.#ending.add(resource);
+    resource.close().then(ended, ended);
   }
+}
 
-  #exhausted(): ConnectorError {
-    const { inUse, opening, waiting } = this.counts();
-    const { waitMs, maxSize: max } = this.#options;
-    return new ConnectorError('POOL_EXHAUSTED', { waitMs, inUse, opening, waiting, max });
-  }
+function closedError(): ConnectorError {
+  return new ConnectorError('CONNECTOR_CLOSED', {});
 }
