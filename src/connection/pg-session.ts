@@ -101,21 +101,6 @@ export class PgSession implements Session, Poolable {
     if (!this.#stopping && this.#isWhole()) this.#stop();
   }
 
-  /** Left in a transaction. */
-  get isDirty(): boolean {
-    return this.#broken === undefined && !this.usable;
-  }
-
-  /** A dirty session is given up. */
-  clean(): Promise<boolean> {
-    return Promise.resolve(false);
-  }
-
-  async validate(signal: AbortSignal): Promise<boolean> {
-    await this.all({ text: 'select 1', values: [] }, { writes: false, signal });
-    return true;
-  }
-
   whenBroken(listener: () => void): void {
     this.#onBroken = listener;
   }
