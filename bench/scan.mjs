@@ -7,7 +7,7 @@ import { withContestants } from './contestant.mjs';
 import { createTable } from './database.mjs';
 import { interleave, reportAtLeast } from './rounds.mjs';
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 const CLIENT = fileURLToPath(new URL('scan-client.mjs', import.meta.url));
 
 const sandbox = await startSandbox();
