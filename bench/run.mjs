@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const MEASUREMENTS = ['token', 'storm', 'load'];
+const MEASUREMENTS = ['token', 'storm', 'load', 'open', 'cold', 'read', 'scan'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !MEASUREMENTS.includes(name));

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import type { Agent, fetch } from 'undici';
 import { deadline, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
@@ -84,7 +85,7 @@ export function createNetwork(options: NetworkOptions): Network {
   // eslint-disable-next-line no-restricted-properties -- proxy settings may ask for exactly this
   const { ca, clock, proxy, diagnostics, environment = process.env } = options;
   const dialer = createDialer({ route: readRoute(proxy, environment), ca, clock, diagnostics });
-  let http: Promise<Http> | undefined;
+  let http: Http | undefined;
   let sending = 0;
   let closed = false;
 
@@ -104,7 +105,7 @@ export function createNetwork(options: NetworkOptions): Network {
       try {
         requireTls(url, context);
         http ??= loadHttp(dialer, options.fetch);
-        const answer = await exchange(await http, request, limit.signal, context);
+        const answer = await exchange(http, request, limit.signal, context);
         watch.answered(answer);
         return answer;
       } catch (cause) {
@@ -120,7 +121,7 @@ export function createNetwork(options: NetworkOptions): Network {
     async close() {
       closed = true;
       dialer.abandon();
-      await (await http)?.agent.destroy();
+      await http?.agent.destroy();
     },
   };
 }
@@ -131,9 +132,20 @@ interface Http {
   readonly agent: Agent;
 }
 
-// undici is the dearest module of this package to load: not before there is something to send.
-async function loadHttp(dialer: Dialer, injected: Fetch | undefined): Promise<Http> {
-  const undici = await import('undici');
+type Undici = Pick<typeof import('undici'), 'Agent' | 'fetch'>;
+
+// undici is the dearest module of this package to load, and most of its index is caches, mocks and WebSockets.
+// It is held to one minor version, since the folders in it may change.
+function loadUndici(): Undici {
+  const load = createRequire(import.meta.url);
+  const Agent = load('undici/lib/dispatcher/agent.js') as Undici['Agent'];
+  const { fetch } = load('undici/lib/web/fetch/index.js') as Undici;
+  return { Agent, fetch };
+}
+
+// Not before there is something to send.
+function loadHttp(dialer: Dialer, injected: Fetch | undefined): Http {
+  const undici = loadUndici();
   const agent = new undici.Agent({
     connect: dialer.connect,
     keepAliveTimeout: IDLE_MS,
