@@ -666,6 +666,12 @@ export const ERRORS = {
     message: 'The server has no database "{database}".',
     cure: 'Correct Database.',
   },
+  POOLER_MODE_NEEDED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'What answers the login does not take the settings of a session: {serverMessage}',
+    cure: 'Set PoolerMode=TRANSACTION where PgBouncer stands before the server (Azure: port 6432).',
+  },
   SERVER_BUSY: {
     type: 'POSTGRESQL:CONNECTIVITY',
     retryable: true,
