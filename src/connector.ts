@@ -2,7 +2,7 @@ import { openTokens, type TokenParts } from './auth/index.js';
 import type { Fetch } from './auth/network.js';
 import type { TokenHealth } from './auth/token-source.js';
 import type { TokenStore } from './auth/token-store/index.js';
-import { systemClock, type Clock } from './clock.js';
+import { deadline, LONGEST_DELAY_MS, systemClock, type Clock } from './clock.js';
 import { Pool, type PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
 import type { Row } from './connection/rows.js';
@@ -11,7 +11,8 @@ import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
 import { planOperation } from './operations/index.js';
-import { runOperation, streamOperation, type Result } from './operations/run.js';
+import { runOnLoan, streamOnLoan } from './operations/attempts.js';
+import type { Result } from './operations/run.js';
 import {
   explainSettings,
   type ConnectionProperties,
@@ -37,6 +38,8 @@ export interface ConnectorOptions {
 export interface CallOptions {
   /** Ends the wait (and the statement at the server) when it aborts. */
   readonly signal?: AbortSignal;
+  /** Limit of the whole operation in milliseconds, waiting for a session included; none by default. */
+  readonly timeoutMs?: number;
 }
 
 export interface StreamOptions extends CallOptions {
@@ -192,19 +195,20 @@ class WiredConnector implements Connector {
     );
   }
 
-  async execute(operation: string, input: object, { signal }: CallOptions = {}): Promise<Result> {
+  async execute(operation: string, input: object, options: CallOptions = {}): Promise<Result> {
+    const { signal, dispose } = this.#limit(options);
     const watch = this.#watch(operation, signal);
     try {
+      requireTimeout(operation, options);
       const planned = planOperation(operation, input);
       const { maxRows } = this.settings;
-      const result = await this.#pool.use(
-        (session) => runOperation(session, planned, { signal, maxRows }),
-        signal,
-      );
+      const result = await runOnLoan(this.#pool, planned, { signal, maxRows });
       watch.completed(result.rows.length, result.affectedRows);
       return result;
     } catch (error) {
       throw watch.failed(error);
+    } finally {
+      dispose();
     }
   }
 
@@ -213,25 +217,30 @@ class WiredConnector implements Connector {
     input: object,
     options: StreamOptions = {},
   ): AsyncGenerator<Row[], void, undefined> {
-    const { signal, batchSize = DEFAULT_BATCH_SIZE } = options;
+    const { batchSize = DEFAULT_BATCH_SIZE } = options;
+    const { signal, dispose } = this.#limit(options);
     const watch = this.#watch(operation, signal);
     let rows = 0;
     try {
-      const planned = planOperation(operation, input);
+      requireTimeout(operation, options);
       requireBatchSize(operation, batchSize);
-      const session = await this.#pool.acquire(signal);
-      try {
-        for await (const batch of streamOperation(session, planned, { signal, batchSize })) {
-          rows += batch.length;
-          yield batch;
-        }
-      } finally {
-        this.#pool.release(session);
+      const planned = planOperation(operation, input);
+      for await (const batch of streamOnLoan(this.#pool, planned, { signal, batchSize })) {
+        rows += batch.length;
+        yield batch;
       }
       watch.completed(rows, rows);
     } catch (error) {
       throw watch.failed(error);
+    } finally {
+      dispose();
     }
+  }
+
+  #limit({ signal, timeoutMs = 0 }: CallOptions): { signal?: AbortSignal; dispose: () => void } {
+    if (timeoutMs === 0) return { ...(signal && { signal }), dispose: () => undefined };
+    const expired = (): Error => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs });
+    return deadline(this.#parts.clock, timeoutMs, expired, signal);
   }
 
   health(): Health {
@@ -279,6 +288,12 @@ class WiredConnector implements Connector {
       },
     };
   }
+}
+
+function requireTimeout(operation: string, { timeoutMs = 0 }: CallOptions): void {
+  if (timeoutMs >= 0 && timeoutMs <= LONGEST_DELAY_MS) return;
+  const problems = `timeoutMs must be a number from 0 (none) to ${String(LONGEST_DELAY_MS)}`;
+  throw new ConnectorError('OPERATION_INPUT_INVALID', { operation, problems });
 }
 
 function requireBatchSize(operation: string, batchSize: number): void {

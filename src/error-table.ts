@@ -696,8 +696,8 @@ export const ERRORS = {
   OPERATION_TIMEOUT: {
     type: 'POSTGRESQL:QUERY_TIMEOUT',
     retryable: true,
-    message: 'The server did not answer within {timeoutMs} ms.',
-    cure: 'Make the statement faster, or raise Timeout.',
+    message: 'There was no answer within {timeoutMs} ms.',
+    cure: 'Make the statement faster, or raise Timeout (or the time limit of the operation, where it has one).',
   },
   OUTCOME_UNKNOWN: {
     type: 'POSTGRESQL:OUTCOME_UNKNOWN',

@@ -38,6 +38,8 @@ export class PgSession implements Session, Poolable {
   #broken: ConnectorError | undefined;
   #onBroken: (() => void) | undefined;
   #sent = 0;
+  /** When it last answered. */
+  #heardAtMs: number;
   #generation = 0;
   /** Something may have stayed in it. */
   #isTouched = false;
@@ -53,6 +55,7 @@ export class PgSession implements Session, Poolable {
     this.#socket = socket;
     this.#context = context;
     this.openedAtMs = context.clock.steadyMs();
+    this.#heardAtMs = this.openedAtMs;
     client.on('error', (error) => {
       this.#breakWith(error);
     });
@@ -266,11 +269,19 @@ export class PgSession implements Session, Poolable {
   /** Waits until the session is free; from then on the statement counts as sent. */
   async #begin(options: StatementOptions): Promise<void> {
     await this.#whenStopped(options.signal);
+    await this.#hearNews();
     if (this.#broken) throw this.#broken;
     const { signal, leavesTrace = true } = options;
     if (signal?.aborted === true) throw asConnectorError(signal.reason, signal);
     this.#sent += 1;
     if (leavesTrace) this.#touch();
+  }
+
+  // After a rest the end of the connection may have arrived, and wait to be read by the event loop:
+  // a timer that starts a flow runs before it. What is not sent then may go elsewhere.
+  async #hearNews(): Promise<void> {
+    if (this.#context.clock.steadyMs() - this.#heardAtMs > RESTED_MS)
+      await new Promise((resolve) => setImmediate(resolve));
   }
 
   async #whenStopped(signal?: AbortSignal): Promise<void> {
@@ -305,6 +316,7 @@ export class PgSession implements Session, Poolable {
       this.#stop();
       throw this.#withDoubt(asConnectorError(error, limit.signal), options);
     } finally {
+      this.#heardAtMs = clock.steadyMs();
       this.#waiting.delete(interrupt);
       limit.dispose();
     }
@@ -374,4 +386,5 @@ export class PgSession implements Session, Poolable {
 const CLOSE_GRACE_MS = 2_000;
 /** How much longer than asked a write is waited for, so as to know its outcome. */
 const OUTCOME_GRACE_MS = 100;
+const RESTED_MS = 1_000;
 const NOTHING = (): void => undefined;
