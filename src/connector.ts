@@ -2,7 +2,7 @@ import { openTokens, type TokenParts } from './auth/index.js';
 import type { Fetch } from './auth/network.js';
 import type { TokenHealth } from './auth/token-source.js';
 import type { TokenStore } from './auth/token-store/index.js';
-import { systemClock, type Clock } from './clock.js';
+import { deadline, LONGEST_DELAY_MS, systemClock, type Clock } from './clock.js';
 import { Lane } from './connection/lane.js';
 import type { PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
@@ -12,8 +12,9 @@ import { sharePool, type PoolShare } from './connection/shared-pools.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
+import { runOnLoan, streamOnLoan } from './operations/attempts.js';
 import { planOperation, type PlannedOperation } from './operations/index.js';
-import { capped, runOperation, shareableRead, streamOperation, type Result } from './operations/run.js';
+import { capped, shareableRead, type Result } from './operations/run.js';
 import {
   explainSettings,
   type ConnectionProperties,
@@ -39,6 +40,8 @@ export interface ConnectorOptions {
 export interface CallOptions {
   /** Ends the wait (and the statement at the server) when it aborts. */
   readonly signal?: AbortSignal;
+  /** Limit of the whole operation in milliseconds, waiting for a session included; none by default. */
+  readonly timeoutMs?: number;
 }
 
 export interface StreamOptions extends CallOptions {
@@ -190,14 +193,18 @@ class WiredConnector implements Connector {
     );
   }
 
-  async execute(operation: string, input: object, { signal }: CallOptions = {}): Promise<Result> {
+  async execute(operation: string, input: object, options: CallOptions = {}): Promise<Result> {
+    const { signal, dispose } = this.#limit(options);
     const watch = this.#watch(operation, signal);
     try {
+      requireTimeout(operation, options);
       const result = await this.#run(planOperation(operation, input), signal);
       watch.completed(result.rows.length, result.affectedRows);
       return result;
     } catch (error) {
       throw watch.failed(error);
+    } finally {
+      dispose();
     }
   }
 
@@ -205,11 +212,7 @@ class WiredConnector implements Connector {
     const { maxRows, pool, server } = this.settings;
     const hasLane = pool.keepsIdle && server.poolerMode === 'none';
     const statement = hasLane ? shareableRead(planned.plan) : undefined;
-    if (!statement) {
-      const run = (session: PgSession): Promise<Result> =>
-        runOperation(session, planned, { signal, maxRows });
-      return this.#pool.use(planned.operation.name, run, signal);
-    }
+    if (!statement) return runOnLoan(this.#pool, planned, { signal, maxRows });
     const limit = maxRows === undefined ? undefined : maxRows + 1;
     return capped(await this.#lane.read(statement, { signal, limit }), maxRows);
   }
@@ -219,25 +222,30 @@ class WiredConnector implements Connector {
     input: object,
     options: StreamOptions = {},
   ): AsyncGenerator<Row[], void, undefined> {
-    const { signal, batchSize = DEFAULT_BATCH_SIZE } = options;
+    const { batchSize = DEFAULT_BATCH_SIZE } = options;
+    const { signal, dispose } = this.#limit(options);
     const watch = this.#watch(operation, signal);
     let rows = 0;
     try {
-      const planned = planOperation(operation, input);
+      requireTimeout(operation, options);
       requireBatchSize(operation, batchSize);
-      const session = await this.#pool.acquire(operation, signal);
-      try {
-        for await (const batch of streamOperation(session, planned, { signal, batchSize })) {
-          rows += batch.length;
-          yield batch;
-        }
-      } finally {
-        this.#pool.release(session);
+      const planned = planOperation(operation, input);
+      for await (const batch of streamOnLoan(this.#pool, planned, { signal, batchSize })) {
+        rows += batch.length;
+        yield batch;
       }
       watch.completed(rows, rows);
     } catch (error) {
       throw watch.failed(error);
+    } finally {
+      dispose();
     }
+  }
+
+  #limit({ signal, timeoutMs = 0 }: CallOptions): { signal?: AbortSignal; dispose: () => void } {
+    if (timeoutMs === 0) return { ...(signal && { signal }), dispose: () => undefined };
+    const expired = (): Error => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs });
+    return deadline(this.#parts.clock, timeoutMs, expired, signal);
   }
 
   health(): Health {
@@ -287,6 +295,12 @@ class WiredConnector implements Connector {
       },
     };
   }
+}
+
+function requireTimeout(operation: string, { timeoutMs = 0 }: CallOptions): void {
+  if (timeoutMs >= 0 && timeoutMs <= LONGEST_DELAY_MS) return;
+  const problems = `timeoutMs must be a number from 0 (none) to ${String(LONGEST_DELAY_MS)}`;
+  throw new ConnectorError('OPERATION_INPUT_INVALID', { operation, problems });
 }
 
 function requireBatchSize(operation: string, batchSize: number): void {

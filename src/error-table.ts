@@ -666,6 +666,12 @@ export const ERRORS = {
     message: 'The server has no database "{database}".',
     cure: 'Correct Database.',
   },
+  POOLER_MODE_NEEDED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'What answers the login does not take the settings of a session: {serverMessage}',
+    cure: 'Set PoolerMode=TRANSACTION where PgBouncer stands before the server (Azure: port 6432).',
+  },
   SERVER_BUSY: {
     type: 'POSTGRESQL:CONNECTIVITY',
     retryable: true,
@@ -690,8 +696,8 @@ export const ERRORS = {
   OPERATION_TIMEOUT: {
     type: 'POSTGRESQL:QUERY_TIMEOUT',
     retryable: true,
-    message: 'The server did not answer within {timeoutMs} ms.',
-    cure: 'Make the statement faster, or raise Timeout.',
+    message: 'There was no answer within {timeoutMs} ms.',
+    cure: 'Make the statement faster, or raise Timeout (or the time limit of the operation, where it has one).',
   },
   OUTCOME_UNKNOWN: {
     type: 'POSTGRESQL:OUTCOME_UNKNOWN',

@@ -44,6 +44,8 @@ export class PgSession implements Session, Poolable {
   #broken: ConnectorError | undefined;
   #onBroken: (() => void) | undefined;
   #sent = 0;
+  /** When it last answered. */
+  #heardAtMs: number;
   /** Something may have stayed in it. */
   #isTouched = false;
   /** Between our own BEGIN and COMMIT. */
@@ -58,6 +60,7 @@ export class PgSession implements Session, Poolable {
     this.#socket = socket;
     this.#context = context;
     this.openedAtMs = context.clock.steadyMs();
+    this.#heardAtMs = this.openedAtMs;
     client.on('error', (error) => {
       this.#breakWith(error);
     });
@@ -277,11 +280,19 @@ export class PgSession implements Session, Poolable {
   /** Waits until the session is free; from then on the statement counts as sent. */
   async #begin(options: StatementOptions): Promise<void> {
     await this.#whenStopped(options.signal);
+    await this.#hearNews();
     if (this.#broken) throw this.#broken;
     const { signal, leavesTrace = true } = options;
     if (signal?.aborted === true) throw asConnectorError(signal.reason, signal);
     this.#sent += 1;
     if (leavesTrace) this.#touch();
+  }
+
+  // After a rest the end of the connection may have arrived, and wait to be read by the event loop:
+  // a timer that starts a flow runs before it. What is not sent then may go elsewhere.
+  async #hearNews(): Promise<void> {
+    if (this.#context.clock.steadyMs() - this.#heardAtMs > RESTED_MS)
+      await new Promise((resolve) => setImmediate(resolve));
   }
 
   async #whenStopped(signal?: AbortSignal): Promise<void> {
@@ -316,6 +327,7 @@ export class PgSession implements Session, Poolable {
       this.#stop();
       throw this.#withDoubt(asConnectorError(error, limit.signal), options);
     } finally {
+      this.#heardAtMs = clock.steadyMs();
       this.#waiting.delete(interrupt);
       limit.dispose();
     }
@@ -385,4 +397,5 @@ export class PgSession implements Session, Poolable {
 const CLOSE_GRACE_MS = 2_000;
 /** How much longer than asked a write is waited for, so as to know its outcome. */
 const OUTCOME_GRACE_MS = 100;
+const RESTED_MS = 1_000;
 const NOTHING = (): void => undefined;
