@@ -3,14 +3,17 @@ import type { Fetch } from './auth/network.js';
 import type { TokenHealth } from './auth/token-source.js';
 import type { TokenStore } from './auth/token-store/index.js';
 import { systemClock, type Clock } from './clock.js';
+import { HostRoles } from './connection/host-roles.js';
 import { Pool, type PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
-import type { Row } from './connection/rows.js';
 import type { PgSession } from './connection/pg-session.js';
+import { Reconnection, type ReconnectionHealth } from './connection/reconnection.js';
+import type { Row } from './connection/rows.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
 import { planOperation } from './operations/index.js';
+import { wroteNothing } from './operations/repeat.js';
 import { runOperation, streamOperation, type Result } from './operations/run.js';
 import {
   explainSettings,
@@ -49,6 +52,8 @@ export interface Health {
   /** Undefined for a login by password. */
   readonly token: TokenHealth | undefined;
   readonly pool: PoolCounts;
+  /** Present while no session can be opened and `ReconnectionStrategy` tries again. */
+  readonly reconnection?: ReconnectionHealth;
   /** Sessions opened since the connector was made. */
   readonly sessionsOpened: number;
   /** Absent while `Logfile` takes lines, and without one: why they are being lost. */
@@ -136,6 +141,8 @@ class WiredConnector implements Connector {
   readonly #resolved: ResolvedSettings;
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
+  readonly #roles: HostRoles;
+  readonly #reconnection: Reconnection;
   readonly #pool: Pool<PgSession>;
   readonly #opened: Promise<void>;
   #sessionsOpened = 0;
@@ -147,11 +154,15 @@ class WiredConnector implements Connector {
     this.#resolved = resolved;
     this.#parts = parts;
     this.#options = options;
+    const roles = new HostRoles(settings.server, parts.clock);
+    const reconnection = new Reconnection(settings.reconnection, settings.server.host, parts);
+    this.#roles = roles;
+    this.#reconnection = reconnection;
     const open = async (signal?: AbortSignal): Promise<PgSession> => {
       if (this.#closed) throw new ConnectorError('CONNECTOR_CLOSED', {});
       // The driver is loaded by the first session, not by whoever lists what the connector can do.
       const { openSession } = await import('./connection/login.js');
-      const session = await openSession({ settings, ...parts }, signal);
+      const session = await openSession({ settings, roles, reconnection, ...parts }, signal);
       this.#sessionsOpened += 1;
       return session;
     };
@@ -160,6 +171,7 @@ class WiredConnector implements Connector {
       ...settings.pool,
       clock: parts.clock,
       open,
+      trouble: () => reconnection.trouble(),
       onClose: ({ id }, reason) => {
         parts.diagnostics.report('session.closed', { id, reason });
       },
@@ -197,10 +209,13 @@ class WiredConnector implements Connector {
     try {
       const planned = planOperation(operation, input);
       const { maxRows } = this.settings;
-      const result = await this.#pool.use(
-        (session) => runOperation(session, planned, { signal, maxRows }),
-        signal,
-      );
+      const run = (): Promise<Result> =>
+        this.#pool.use((session) => runOperation(session, planned, { signal, maxRows }), signal);
+      const result = await run().catch((error: unknown) => {
+        if (!this.#roles.seeksWriter || !wroteNothing(planned, error)) throw error;
+        this.#parts.diagnostics.report('operation.repeated', { operation });
+        return run();
+      });
       watch.completed(result.rows.length, result.affectedRows);
       return result;
     } catch (error) {
@@ -236,9 +251,11 @@ class WiredConnector implements Connector {
 
   health(): Health {
     const logProblem = this.#parts.diagnostics.fileProblem();
+    const reconnection = this.#reconnection.health();
     return {
       token: this.#parts.tokens?.health(),
       pool: this.#pool.counts(),
+      ...(reconnection && { reconnection }),
       sessionsOpened: this.#sessionsOpened,
       ...(logProblem !== undefined && { log: { failed: logProblem } }),
     };
@@ -251,6 +268,7 @@ class WiredConnector implements Connector {
 
   async #close(): Promise<void> {
     this.#parts.tokens?.close();
+    this.#reconnection.close();
     await this.#pool.close(CLOSE_GRACE_MS);
     await this.#parts.network.close();
     await this.#parts.diagnostics.close();

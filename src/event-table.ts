@@ -122,6 +122,12 @@ export const EVENTS = {
   },
   'token.strange': { verbosity: 1, module: 'AUTH', level: 'warn', text: '{text}' },
   'login.failed': { verbosity: 1, module: 'CONN', level: 'info', text: 'login failed: {code} {message}' },
+  'connection.retry': {
+    verbosity: 1,
+    module: 'CONN',
+    level: 'warn',
+    text: 'attempt {attempt} to log in at {host} failed ({code}); next attempt in {delayMs} ms',
+  },
   'operation.started': { verbosity: 1, module: 'SQL', level: 'debug', text: '{operation} started' },
   'operation.completed': {
     verbosity: 1,
@@ -134,6 +140,12 @@ export const EVENTS = {
     module: 'SQL',
     level: 'info',
     text: '{operation} failed: {code} ({ms} ms)',
+  },
+  'operation.repeated': {
+    verbosity: 1,
+    module: 'SQL',
+    level: 'warn',
+    text: '{operation} was refused because the server is read-only; it is repeated once in a new session',
   },
   // --- 2 --------------------------------------------------------------------------------------
   'certificate.loaded': {
@@ -178,6 +190,13 @@ export const EVENTS = {
     module: 'CONN',
     level: 'debug',
     text: 'session {id} opened as {user} ({ms} ms)',
+  },
+  'server.chosen': { verbosity: 2, module: 'CONN', level: 'debug', text: 'logged in at {host} ({role})' },
+  'server.passed': {
+    verbosity: 2,
+    module: 'CONN',
+    level: 'info',
+    text: 'server {host} is passed over: {reason}',
   },
   'session.closed': { verbosity: 2, module: 'CONN', level: 'debug', text: 'session {id} closed: {reason}' },
   // --- 3 --------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ import { aborted, deadline, startBudget, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
 import { cancelBackend } from './cancel.js';
-import { isFatal, isServerError, statementError } from './pg-error.js';
+import { isFatal, isServerError, statementError, type ServerError } from './pg-error.js';
 import { CommitAwareCursor, fieldsOf, read } from './cursor.js';
+import type { Placement, ServerRole } from './host-roles.js';
 import type { Poolable } from './pool.js';
 import type { Row, RowBatch } from './rows.js';
 import type { BatchOptions, Session, StatementOptions } from './session.js';
@@ -18,6 +19,9 @@ export interface SessionContext {
   readonly clock: Clock;
   /** Limit of each answer in milliseconds; 0 = none. */
   readonly timeoutMs: number;
+  readonly placement: Placement;
+  /** As the server reported it at login; undefined where it did not. */
+  readonly role: ServerRole | undefined;
 }
 
 /**
@@ -42,10 +46,10 @@ export class PgSession implements Session, Poolable {
     this.#context = context;
     this.openedAtMs = context.clock.steadyMs();
     client.on('error', (error) => {
-      this.#breakWith(error);
+      this.#loseWith(error);
     });
     client.on('end', () => {
-      this.#breakWith(new Error('ended by the server'));
+      this.#loseWith(new Error('ended by the server'));
     });
   }
 
@@ -54,9 +58,14 @@ export class PgSession implements Session, Poolable {
     return (this.#client as unknown as { processID: number }).processID;
   }
 
-  /** Ready for another borrower: connected, and in no transaction. */
+  get role(): ServerRole | undefined {
+    return this.#context.role;
+  }
+
+  /** Ready for another borrower: connected to the right server, and in no transaction. */
   get usable(): boolean {
-    return this.#broken === undefined && this.#client.getTransactionStatus() === 'I';
+    const { isCurrent } = this.#context.placement;
+    return isCurrent && this.#broken === undefined && this.#client.getTransactionStatus() === 'I';
   }
 
   whenBroken(listener: () => void): void {
@@ -193,13 +202,19 @@ export class PgSession implements Session, Poolable {
   }
 
   #failure(error: unknown, { writes }: StatementOptions, signal: AbortSignal): ConnectorError {
-    if (isServerError(error) && !isFatal(error)) return statementError(error);
+    if (isServerError(error) && !isFatal(error)) return this.#refusal(error);
     const reason = this.#reasonFor(error, signal);
     if (signal.aborted) this.#abandon();
     else this.#breakWith(reason);
     // What was not committed is rolled back by the loss of its session: that outcome is known.
     if (!writes || this.#inTransaction) return reason;
     return new ConnectorError('OUTCOME_UNKNOWN', { problem: reason.message }, { cause: reason });
+  }
+
+  #refusal(error: ServerError): ConnectorError {
+    const refusal = statementError(error);
+    if (refusal.code === 'READ_ONLY') this.#context.placement.refusedWrite();
+    return refusal;
   }
 
   #reasonFor(error: unknown, signal: AbortSignal): ConnectorError {
@@ -215,6 +230,11 @@ export class PgSession implements Session, Poolable {
     const budget = startBudget(clock, CANCEL_GRACE_MS);
     cancelBackend(this.#client, endpoint, { clock, budget }).catch(() => undefined);
     this.#socket.destroy();
+  }
+
+  #loseWith(error: Error): void {
+    if (this.#isWhole()) this.#context.placement.lost();
+    this.#breakWith(error);
   }
 
   #breakWith(error: unknown): void {

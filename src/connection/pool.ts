@@ -24,6 +24,8 @@ export interface PoolOptions<T extends Poolable> {
   readonly idleMs: number;
   readonly lifeMs: number;
   readonly clock: Clock;
+  /** Why opening takes long, where that may go on without end: nobody waits for it beyond `waitMs`. */
+  readonly trouble?: () => Error | undefined;
   /** Told why a resource was closed. */
   readonly onClose?: (resource: T, reason: string) => void;
   /** Told what was lent, after how many milliseconds of waiting. */
@@ -183,7 +185,11 @@ export class Pool<T extends Poolable> {
       };
       const { waitMs, clock } = this.#options;
       const expire = (): void => {
-        if (this.#inUse.size === 0 && this.#openings.size > 0) waiter.isOverdue = true;
+        const trouble = this.#options.trouble?.();
+        if (trouble) {
+          waiter.fail(trouble);
+          this.#abandonSurplus();
+        } else if (this.#inUse.size === 0 && this.#openings.size > 0) waiter.isOverdue = true;
         else waiter.fail(this.#exhausted());
       };
       const stopTimer = waitMs > 0 ? clock.after(waitMs, expire) : (): void => undefined;
