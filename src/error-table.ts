@@ -593,7 +593,7 @@ export const ERRORS = {
   RECONNECTION_EXHAUSTED: {
     type: 'POSTGRESQL:RETRY_EXHAUSTED',
     retryable: true,
-    message: 'No session could be opened in {attempts} attempts. {problem}',
+    message: 'No session could be opened in {attempts} attempts: {problem}.',
     cure: 'See what the last attempt failed with; raise ReconnectionAttempts or ReconnectionFrequency if the server needs longer to come back.',
   },
   SERVER_WITHOUT_TLS: {

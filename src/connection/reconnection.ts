@@ -109,7 +109,7 @@ export class Reconnection {
 function exhausted({ attempts, error }: Struggle): ConnectorError {
   return new ConnectorError(
     'RECONNECTION_EXHAUSTED',
-    { attempts, problem: error.message },
+    { attempts, problem: error.message.replace(/\.$/, '') },
     { cause: error, sqlState: error.sqlState },
   );
 }

@@ -726,8 +726,8 @@ export const PROPERTIES = [
   },
   {
     name: 'TargetSessionAttrs',
-    title: 'Target Session Attributes',
-    aliases: ['TargetServerType'],
+    title: 'Target Session Attrs',
+    aliases: ['TargetServerType', 'TargetSessionAttributes'],
     group: 'miscellaneous',
     kind: 'choice',
     choices: ['any', 'primary', 'standby', 'prefer-standby'],
