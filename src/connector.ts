@@ -155,7 +155,7 @@ class WiredConnector implements Connector {
     this.#parts = parts;
     this.#options = options;
     const roles = new HostRoles(settings.server, parts.clock);
-    const reconnection = new Reconnection(settings.reconnection, settings.server.host, parts);
+    const reconnection = new Reconnection(settings, parts);
     this.#roles = roles;
     this.#reconnection = reconnection;
     const open = async (signal?: AbortSignal): Promise<PgSession> => {

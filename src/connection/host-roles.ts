@@ -94,3 +94,8 @@ export class HostRoles {
 export function fits(role: ServerRole, target: TargetServer): boolean {
   return target === 'any' || role === (target === 'primary' ? 'primary' : 'standby');
 }
+
+/** `host` as in `Server`. */
+export function textOf({ host, port }: ServerHost): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+}

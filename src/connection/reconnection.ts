@@ -2,7 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { delay, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, isConnectorError } from '../errors.js';
-import type { ReconnectionSettings } from '../settings/settings.js';
+import type { ReconnectionSettings, Settings } from '../settings/settings.js';
+import { textOf } from './host-roles.js';
 
 /** What is being tried again. */
 export interface ReconnectionHealth {
@@ -25,18 +26,17 @@ export class Reconnection {
   readonly #settings: ReconnectionSettings;
   readonly #clock: Clock;
   readonly #diagnostics: Diagnostics;
-  /** What the attempts are at, for the log. */
+  /** Where the attempts go, for the log. */
   readonly #host: string;
   readonly #closing = new AbortController();
   readonly #struggles = new Map<symbol, Struggle>();
 
   constructor(
-    settings: ReconnectionSettings,
-    host: string,
+    { reconnection, server }: Settings,
     { clock, diagnostics }: { readonly clock: Clock; readonly diagnostics: Diagnostics },
   ) {
-    this.#settings = settings;
-    this.#host = host;
+    this.#settings = reconnection;
+    this.#host = server.hosts.map(textOf).join(',');
     this.#clock = clock;
     this.#diagnostics = diagnostics;
     setMaxListeners(0, this.#closing.signal);

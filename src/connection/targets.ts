@@ -3,7 +3,7 @@ import { deadline, delay, startBudget, type Budget, type Clock } from '../clock.
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, isConnectorError, isOfType } from '../errors.js';
 import type { ServerHost, ServerSettings, Settings } from '../settings/settings.js';
-import { fits, type HostRoles, type Placement, type ServerRole } from './host-roles.js';
+import { fits, textOf, type HostRoles, type Placement, type ServerRole } from './host-roles.js';
 import type { PgSession } from './pg-session.js';
 import { askRole } from './server-role.js';
 import type { Wait } from './transport.js';
@@ -96,7 +96,8 @@ async function tryAll(
       else void session.close();
     } catch (error) {
       if (isOfThisHost(error)) pass({ host, reason: error }, passed, options);
-      else if (!spare || signal?.aborted === true) {
+      else if (spare && signal?.aborted !== true) return spare;
+      else {
         void spare?.close();
         throw error;
       }
@@ -199,9 +200,4 @@ function searchError(passed: readonly Passed[], { hosts, target }: ServerSetting
 
 function codeOf(reason: Passed['reason']): string {
   return typeof reason === 'string' ? ROLE_WORDS[reason] : reason.code;
-}
-
-/** `host` as in `Server`. */
-export function textOf({ host, port }: ServerHost): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
 }

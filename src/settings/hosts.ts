@@ -38,8 +38,8 @@ export function hostsOf(values: ValueReader): readonly ServerHost[] {
 }
 
 function withoutRepeats(hosts: readonly ServerHost[], values: ValueReader): readonly ServerHost[] {
-  const keyOf = ({ host, port }: ServerHost): string => `${host.toLowerCase()} ${String(port)}`;
-  const unique = [...new Map(hosts.toReversed().map((host) => [keyOf(host), host])).values()].toReversed();
+  const keys = hosts.map(({ host, port }) => `${host.toLowerCase()} ${String(port)}`);
+  const unique = hosts.filter((_, at) => keys.indexOf(keys[at] ?? '') === at);
   if (unique.length < hosts.length)
     values.note('Server', 'Server names a host and port more than once; it is tried once.');
   return unique;

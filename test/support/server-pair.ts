@@ -1,5 +1,4 @@
-import { cp, lchown, readdir, writeFile } from 'node:fs/promises';
-import { mkdir, chmod, chown } from 'node:fs/promises';
+import { chmod, chown, cp, lchown, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -88,10 +87,12 @@ async function start(parts: PostgresParts, undoing: Undoing): Promise<PairedServ
       [backend, client],
     ] as const) {
       sockets.add(socket);
-      socket.on('error', () => undefined).on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          sockets.delete(socket);
+          other.destroy();
+        });
       socket.pipe(other);
     }
   });
