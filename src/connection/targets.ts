@@ -68,7 +68,7 @@ export function isSingle({ hosts, target }: ServerSettings): boolean {
 }
 
 /** `settings` of a connector that knows `host` alone. */
-export function settingsAt(settings: Settings, { host, port }: ServerHost): Settings {
+function settingsAt(settings: Settings, { host, port }: ServerHost): Settings {
   return { ...settings, server: { ...settings.server, host, port } };
 }
 

@@ -175,8 +175,16 @@ describe('connection URIs', () => {
     }
 
     const refused: readonly (readonly [what: string, uri: string, words: string])[] = [
-      ['an empty host among several', 'postgresql://a,,b/d', 'one of several hosts is empty at character 15.'],
-      ['a port alone among several', 'postgresql://a,:5433/d', 'one of several hosts is empty at character 15.'],
+      [
+        'an empty host among several',
+        'postgresql://a,,b/d',
+        'one of several hosts is empty at character 15.',
+      ],
+      [
+        'a port alone among several',
+        'postgresql://a,:5433/d',
+        'one of several hosts is empty at character 15.',
+      ],
       [
         'more than 16 hosts',
         `postgresql://${Array.from({ length: 17 }, (_, at) => `h${String(at)}`).join(',')}/d`,
