@@ -14,8 +14,10 @@ export interface Placement {
   lost(): void;
 }
 
-/** How long something learned of a host counts, in milliseconds; as pgjdbc's hostRecheckSeconds. */
-const MEMORY_MS = 10_000;
+/** How long the role of a host is remembered, in milliseconds; as pgjdbc's hostRecheckSeconds. */
+const ROLE_MEMORY_MS = 10_000;
+/** The same for a host that could not be used: to find that out again may cost a good part of Timeout. */
+const FAILURE_MEMORY_MS = 60_000;
 
 interface Memory {
   readonly state: ServerRole | 'unreachable';
@@ -55,8 +57,12 @@ export class HostRoles {
 
   /** Remembers how `host` was found; undefined: it let us in, and did not tell its role. */
   note(host: ServerHost, state: Memory['state'] | undefined): void {
-    if (state === undefined) this.#known.delete(host);
-    else this.#known.set(host, { state, untilMs: this.#clock.steadyMs() + MEMORY_MS });
+    if (state === undefined) {
+      this.#known.delete(host);
+      return;
+    }
+    const memoryMs = state === 'unreachable' ? FAILURE_MEMORY_MS : ROLE_MEMORY_MS;
+    this.#known.set(host, { state, untilMs: this.#clock.steadyMs() + memoryMs });
   }
 
   /** For a session that is being opened at `host`. */

@@ -185,7 +185,7 @@ export class Pool<T extends Poolable> {
       };
       const { waitMs, clock } = this.#options;
       const expire = (): void => {
-        const trouble = this.#options.trouble?.();
+        const trouble = this.#openings.size > 0 ? this.#options.trouble?.() : undefined;
         if (trouble) {
           waiter.fail(trouble);
           this.#abandonSurplus();

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { delay, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, isConnectorError } from '../errors.js';
@@ -28,7 +27,9 @@ export class Reconnection {
   readonly #diagnostics: Diagnostics;
   /** Where the attempts go, for the log. */
   readonly #host: string;
-  readonly #closing = new AbortController();
+  /** Ends of the waits that are going on. */
+  readonly #pauses = new Set<() => void>();
+  #isClosed = false;
   readonly #struggles = new Map<symbol, Struggle>();
 
   constructor(
@@ -39,7 +40,6 @@ export class Reconnection {
     this.#host = server.hosts.map(textOf).join(',');
     this.#clock = clock;
     this.#diagnostics = diagnostics;
-    setMaxListeners(0, this.#closing.signal);
   }
 
   /**
@@ -79,7 +79,8 @@ export class Reconnection {
 
   /** Ends all waits with CONNECTOR_CLOSED. */
   close(): void {
-    this.#closing.abort(new ConnectorError('CONNECTOR_CLOSED', {}));
+    this.#isClosed = true;
+    for (const end of this.#pauses) end();
   }
 
   /** Throws what ends the attempts. */
@@ -96,9 +97,21 @@ export class Reconnection {
     const delayMs = Math.max(this.#settings.frequencyMs, error.retryAfterMs ?? 0);
     const { code } = error;
     this.#diagnostics.report('connection.retry', { attempt, host: this.#host, code, delayMs });
-    const ending = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    await delay(this.#clock, delayMs, ending);
-    ending.throwIfAborted();
+    await this.#pause(delayMs, signal);
+    signal?.throwIfAborted();
+    if (this.#isClosed) throw new ConnectorError('CONNECTOR_CLOSED', {});
+  }
+
+  async #pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const ending = new AbortController();
+    const end = (): void => {
+      ending.abort();
+    };
+    this.#pauses.add(end);
+    signal?.addEventListener('abort', end);
+    await delay(this.#clock, delayMs, ending.signal);
+    signal?.removeEventListener('abort', end);
+    this.#pauses.delete(end);
   }
 
   #worst(): Struggle | undefined {

@@ -6,7 +6,7 @@ import type { Session } from './session.js';
 /** Parameters that tell the role of a server; PostgreSQL 14 and newer report both at login. */
 const TELLING = ['in_hot_standby', 'default_transaction_read_only'];
 
-/** The telling parameters that the server of `client` reports, kept up to date. */
+/** The telling parameters that the server of `client` reports, from now on. */
 export function watchRole(client: pg.Client): ReadonlyMap<string, string> {
   const reported = new Map<string, string>();
   const { connection } = client as unknown as { connection: EventEmitter };

@@ -28,15 +28,17 @@ interface Passed {
   readonly reason: ConnectorError | ServerRole;
 }
 
-/** Longest time for which a server that takes no logins now is asked again where Timeout sets no limit. */
+/** Longest time for which a server that takes no logins now is asked again: a token does not age much meanwhile. */
 const PATIENCE_MS = 60_000;
+/** Time that a login must have left: with less, its own end would hide what the server said. */
+const LOGIN_MS = 1_000;
 
 /**
  * A session at the first host of `Server` that can be reached and fits `TargetSessionAttrs`; with
  * `prefer-standby` at any that can be reached where there is no standby. All hosts together get the
- * time of one `Timeout`, each an equal share of what is left. While a server says that it is
- * starting, stopping or full, all are tried again within that time, with exponential back-off and
- * jitter. As with libpq, a server that refuses who we are ends the search.
+ * time of one `Timeout`, each an equal share of what is left. Once a server has said that it is
+ * starting, stopping or full, all are tried again within that time (a minute at most), with
+ * exponential back-off and jitter, also while it is down. As with libpq, a server that refuses who we are ends the search.
  *
  * @throws ConnectorError NO_SERVER_FITS; where `Server` names a single host its own error; what a
  *   login was refused with; the reason of `signal`
@@ -47,15 +49,18 @@ export async function openAtTarget(
   signal?: AbortSignal,
 ): Promise<PgSession> {
   const { settings, clock, diagnostics, isPatient = true } = options;
-  const budget = startBudget(clock, settings.timeoutMs);
-  const patience = settings.timeoutMs === 0 ? startBudget(clock, PATIENCE_MS) : budget;
+  const { timeoutMs } = settings;
+  const budget = startBudget(clock, timeoutMs);
+  const patience = startBudget(clock, timeoutMs === 0 ? PATIENCE_MS : Math.min(timeoutMs, PATIENCE_MS));
+  let isPassing = false;
   for (let attempt = 1; ; attempt += 1) {
     const found = await tryAll(options, logInAt, budget, signal);
     if (!Array.isArray(found)) return found;
-    const busy = isPatient ? found.find(takesNoLoginsNow) : undefined;
+    isPassing ||= isPatient && found.some(takesNoLoginsNow);
+    const trouble = isPassing ? (found.find(takesNoLoginsNow) ?? found.find(mayPass)) : undefined;
     const delayMs = Math.round(backoff(attempt, (1 + clock.random()) / 2));
-    if (!busy || delayMs >= patience.remainingMs()) throw searchError(found, settings.server);
-    const { host, reason } = busy;
+    if (!trouble || delayMs + LOGIN_MS > patience.remainingMs()) throw searchError(found, settings.server);
+    const { host, reason } = trouble;
     diagnostics.report('connection.retry', { attempt, host: textOf(host), code: codeOf(reason), delayMs });
     await delay(clock, delayMs, signal);
     signal?.throwIfAborted();
@@ -103,7 +108,7 @@ async function tryAll(
       }
     }
   }
-  return spare ?? passed;
+  return spare?.usable === true ? spare : passed;
 }
 
 /** An equal part of what is left: a host that stays silent takes no more. */
@@ -182,6 +187,10 @@ const NO_LOGINS_NOW = ['57P01', '57P02', '57P03', '53300'];
 
 function takesNoLoginsNow({ reason }: Passed): boolean {
   return typeof reason !== 'string' && NO_LOGINS_NOW.includes(reason.sqlState ?? '');
+}
+
+function mayPass({ reason }: Passed): boolean {
+  return typeof reason !== 'string' && reason.retryable;
 }
 
 function searchError(passed: readonly Passed[], { hosts, target }: ServerSettings): ConnectorError {

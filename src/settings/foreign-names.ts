@@ -22,7 +22,7 @@ export const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   servicefile: FILES,
   passfile: FILES,
   loadbalancehosts: 'the hosts of Server are tried in their order',
-  hostrecheckseconds: 'what is known of a server is forgotten after ten seconds',
+  hostrecheckseconds: 'what is known of a server is forgotten by itself',
   channelbinding: 'the connector uses it wherever the server offers it',
   gssencmode: KERBEROS,
   gsslib: KERBEROS,

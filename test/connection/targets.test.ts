@@ -144,7 +144,16 @@ describe('several servers', function () {
     expect((await visited)[2]).to.equal(1);
   });
 
-  it('what was found is remembered for ten seconds', async () => {
+  it('N-01 a server that could not be used comes last for a minute', async () => {
+    const { connector, servers, clock } = await cluster([refusing('57P03'), PRIMARY]);
+    expect(await visit(connector, servers)).to.deep.equal([1, 1]);
+    clock.advance(59_999);
+    expect(await visit(connector, servers)).to.deep.equal([1, 2]);
+    clock.advance(1);
+    expect(await visit(connector, servers)).to.deep.equal([2, 3]);
+  });
+
+  it('the role that was found is remembered for ten seconds', async () => {
     const { connector, servers, clock } = await cluster([STANDBY, PRIMARY], {
       TargetSessionAttrs: 'primary',
     });
