@@ -6,14 +6,16 @@ import { deadline, LONGEST_DELAY_MS, systemClock, type Clock } from './clock.js'
 import { Lane } from './connection/lane.js';
 import type { PoolCounts } from './connection/pool.js';
 import { createProvider, type ConnectionProvider } from './connection/provider.js';
-import type { Row } from './connection/rows.js';
 import type { PgSession } from './connection/pg-session.js';
+import { Reconnection, type ReconnectionHealth } from './connection/reconnection.js';
+import type { Row } from './connection/rows.js';
 import { sharePool, type PoolShare } from './connection/shared-pools.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
 import { runOnLoan, streamOnLoan } from './operations/attempts.js';
 import { planOperation, type PlannedOperation } from './operations/index.js';
+import { wroteNothing } from './operations/repeat.js';
 import { capped, shareableRead, type Result } from './operations/run.js';
 import {
   explainSettings,
@@ -55,6 +57,8 @@ export interface Health {
   readonly token: TokenHealth | undefined;
   /** Connectors with the same settings share one pool: these are its counts. */
   readonly pool: PoolCounts;
+  /** Present while no session can be opened and `ReconnectionStrategy` tries again. */
+  readonly reconnection?: ReconnectionHealth;
   /** Sessions opened since the connector was made, by the pool it shares and for its provider. */
   readonly sessionsOpened: number;
   /** Absent while `Logfile` takes lines, and without one: why they are being lost. */
@@ -142,6 +146,7 @@ class WiredConnector implements Connector {
   readonly #resolved: ResolvedSettings;
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
+  readonly #reconnection: Reconnection;
   readonly #pool: PoolShare;
   readonly #lane: Lane;
   readonly #opened: Promise<void>;
@@ -155,11 +160,13 @@ class WiredConnector implements Connector {
     this.#resolved = resolved;
     this.#parts = parts;
     this.#options = options;
+    const reconnection = new Reconnection(settings, parts);
+    this.#reconnection = reconnection;
     const open = async (signal?: AbortSignal): Promise<PgSession> => {
       if (this.#closed) throw new ConnectorError('CONNECTOR_CLOSED', {});
       // The driver is loaded by the first session, not by whoever lists what the connector can do.
       const { openSession } = await import('./connection/login.js');
-      return openSession({ settings, ...parts }, signal);
+      return openSession({ settings, roles: this.#pool.roles, reconnection, ...parts }, signal);
     };
     this.provider = createProvider(async (signal) => {
       const session = await open(signal);
@@ -167,7 +174,8 @@ class WiredConnector implements Connector {
       return session;
     });
     const { clock, fetch, tokenStore } = options;
-    this.#pool = sharePool({ settings, ...parts, open, injected: [clock, fetch, tokenStore] });
+    const trouble = (): Error | undefined => reconnection.trouble();
+    this.#pool = sharePool({ settings, ...parts, open, trouble, injected: [clock, fetch, tokenStore] });
     this.#opened = settings.connectOnOpen
       ? this.#pool.use('ConnectOnOpen', () => Promise.resolve())
       : Promise.resolve();
@@ -198,7 +206,12 @@ class WiredConnector implements Connector {
     const watch = this.#watch(operation, signal);
     try {
       requireTimeout(operation, options);
-      const result = await this.#run(planOperation(operation, input), signal);
+      const planned = planOperation(operation, input);
+      const result = await this.#run(planned, signal).catch((error: unknown) => {
+        if (!this.#pool.roles.seeksWriter || !wroteNothing(planned, error)) throw error;
+        this.#parts.diagnostics.report('operation.repeated', { operation });
+        return this.#run(planned, signal);
+      });
       watch.completed(result.rows.length, result.affectedRows);
       return result;
     } catch (error) {
@@ -250,9 +263,11 @@ class WiredConnector implements Connector {
 
   health(): Health {
     const logProblem = this.#parts.diagnostics.fileProblem();
+    const reconnection = this.#reconnection.health();
     return {
       token: this.#parts.tokens?.health(),
       pool: this.#pool.counts(),
+      ...(reconnection && { reconnection }),
       sessionsOpened: this.#pool.sessionsOpened + this.#sessionsProvided,
       ...(logProblem !== undefined && { log: { failed: logProblem } }),
     };
@@ -267,6 +282,7 @@ class WiredConnector implements Connector {
     // The share ends before its tokens: what opens for others is then taken over, not failed.
     const poolEnded = this.#pool.close(CLOSE_GRACE_MS);
     this.#parts.tokens?.close();
+    this.#reconnection.close();
     await poolEnded;
     await this.#parts.network.close();
     await this.#parts.diagnostics.close();

@@ -584,6 +584,18 @@ export const ERRORS = {
     message: 'The connection to {host}:{port} ended unexpectedly ({problem}).',
     cure: 'Try again; if it happens often, look for a restart of the server or a network device that ends idle connections.',
   },
+  NO_SERVER_FITS: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'None of the servers can be used{purpose}: {reasons}.',
+    cure: 'Look at each server named here; check Server and TargetSessionAttrs. After a fail-over wait until a standby has been promoted.',
+  },
+  RECONNECTION_EXHAUSTED: {
+    type: 'POSTGRESQL:RETRY_EXHAUSTED',
+    retryable: true,
+    message: 'No session could be opened in {attempts} attempts: {problem}.',
+    cure: 'See what the last attempt failed with; raise ReconnectionAttempts or ReconnectionFrequency if the server needs longer to come back.',
+  },
   SERVER_WITHOUT_TLS: {
     type: 'POSTGRESQL:TLS',
     retryable: false,
@@ -769,7 +781,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:QUERY_EXECUTION',
     retryable: false,
     message: '{serverMessage}',
-    cure: 'Set Readonly to false if this connection may write; without it, the server or the role is read-only (a standby, default_transaction_read_only).',
+    cure: 'Set Readonly to false if this connection may write; without it, the server or the role is read-only (a standby, default_transaction_read_only): name the primary in Server, or all servers with TargetSessionAttrs=primary.',
   },
   QUERY_EXECUTION: {
     type: 'POSTGRESQL:QUERY_EXECUTION',

@@ -49,6 +49,11 @@ export const pidFileOf = (directory: string): string => path.join(directory, 'da
 /** Makes a new database cluster and starts its server. Rejects with the server's own last words if that fails. */
 export const startPostgres = async (parts: PostgresParts): Promise<Postgres> => {
   await initialise(parts);
+  return resumePostgres(parts);
+};
+
+/** Starts the server of the cluster that is there already, in the folder `data`. */
+export const resumePostgres = async (parts: PostgresParts): Promise<Postgres> => {
   let running = await launch(parts);
   const pools = new Map<string, pg.Pool>();
   const poolFor = (database: string): pg.Pool => {
@@ -182,7 +187,7 @@ const start = (
 const readiness = (child: ChildProcess): Promise<void> =>
   new Promise((resolve, reject) => {
     const words = lastLines(child, (line) => {
-      if (line.includes('ready to accept connections')) settle(resolve);
+      if (/ready to accept (read-only )?connections/.test(line)) settle(resolve);
     });
     const fail = (reason: string): void =>
       settle(() => reject(new Error(`PostgreSQL ${reason}: ${words.join('\n')}`)));

@@ -3,17 +3,21 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
-import { deadline, startBudget, type Clock } from '../clock.js';
+import { deadline, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
 import type { ServerSettings, Settings } from '../settings/settings.js';
 import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
+import type { HostRoles, Placement } from './host-roles.js';
 import type { LoginProof } from './login-dialogue.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
+import type { Reconnection } from './reconnection.js';
+import { reportedRole, watchRole } from './server-role.js';
 import { preludeOf, startupOptions } from './session-settings.js';
+import { openAtTarget } from './targets.js';
 import { isVerified, openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
@@ -22,26 +26,31 @@ export interface LoginOptions {
   readonly settings: Settings;
   /** Undefined for a login by password. */
   readonly tokens: TokenSource | undefined;
+  /** What is known of the hosts. */
+  readonly roles: HostRoles;
+  readonly reconnection: Reconnection;
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
 }
 
 /**
- * A session logged in with the token of the moment, or with the password. When the server refuses a
+ * A session logged in with the token of the moment, or with the password, at the first host that
+ * fits; attempts that fail are repeated as the reconnection strategy says. When a server refuses a
  * token that was already in use (SQLSTATE class 28), that token is replaced by a new one and the
  * login is tried once more; a refusal of a new token, and of a password, is final.
  *
  * @throws ConnectorError of the token request, of the transport, or TOKEN_REFUSED, PASSWORD_REFUSED,
  *   ROLE_UNKNOWN, LOGIN_REFUSED, TOKEN_LOGIN_NOT_OFFERED, PASSWORD_LOGIN_NOT_OFFERED,
- *   DATABASE_UNKNOWN, SERVER_BUSY, SERVER_STARTING
+ *   DATABASE_UNKNOWN, SERVER_BUSY, SERVER_STARTING, NO_SERVER_FITS, RECONNECTION_EXHAUSTED
  */
 export async function openSession(options: LoginOptions, signal?: AbortSignal): Promise<PgSession> {
-  const { tokens, settings, clock, diagnostics } = options;
+  const { tokens, settings, reconnection, clock, diagnostics } = options;
   const startedAt = clock.steadyMs();
   try {
-    const session = tokens
-      ? await logInByToken(tokens, startedAt, options, signal)
-      : await logInWith(undefined, options, signal);
+    const session = await reconnection.open(
+      () => (tokens ? logInByToken(tokens, options, signal) : logInWith(undefined, options, signal)),
+      signal,
+    );
     const { user } = settings.server;
     diagnostics.report('session.opened', {
       id: session.id,
@@ -58,10 +67,10 @@ export async function openSession(options: LoginOptions, signal?: AbortSignal): 
 
 async function logInByToken(
   tokens: TokenSource,
-  startedAt: number,
   options: LoginOptions,
   signal?: AbortSignal,
 ): Promise<PgSession> {
+  const startedAt = options.clock.steadyMs();
   const token = await tokenInTime(tokens, options, signal);
   return logInWith(token, options, signal).catch(async (error: unknown) => {
     const fresh = token.obtainedAtMs >= startedAt;
@@ -88,17 +97,30 @@ async function tokenInTime(
   }
 }
 
-async function logInWith(
+function logInWith(
   token: AccessToken | undefined,
   options: LoginOptions,
   signal?: AbortSignal,
 ): Promise<PgSession> {
-  const { settings, clock, diagnostics } = options;
-  const wait: Wait = { clock, budget: startBudget(clock, settings.timeoutMs), signal };
+  return openAtTarget(
+    options,
+    (settings, wait, placement) => logInAt(settings, token, wait, placement, options),
+    signal,
+  );
+}
+
+/** One login at the server of `settings`, over a connection of its own. */
+export async function logInAt(
+  settings: Settings,
+  token: AccessToken | undefined,
+  wait: Wait,
+  placement: Placement,
+  { diagnostics }: { readonly diagnostics: Diagnostics },
+): Promise<PgSession> {
   const socket = await openTransport(settings.server, wait);
   const tls = tlsFacts(socket);
   if (tls) diagnostics.report('tls.established', { host: settings.server.host, ...tls });
-  return logIn(socket, token, settings, wait);
+  return logIn(socket, token, settings, wait, placement);
 }
 
 /** Logs in over an open `socket`, with `token` or the password of the settings; destroys it on failure. */
@@ -107,9 +129,11 @@ export async function logIn(
   token: AccessToken | undefined,
   settings: Settings,
   wait: Wait,
+  placement: Placement,
 ): Promise<PgSession> {
   const { server, timeoutMs } = settings;
   const { client, guard } = newClient(socket, token, settings);
+  const reported = watchRole(client);
   client.on('error', () => undefined); // what happens after a failed login interests nobody
   try {
     await within<undefined>(wait, server, 'the login', (settle) => {
@@ -124,8 +148,15 @@ export async function logIn(
       );
     });
     forgetPassword(client);
-    const prelude = preludeOf(server);
-    return new PgSession(client, socket, { guard, endpoint: server, clock: wait.clock, timeoutMs, prelude });
+    return new PgSession(client, socket, {
+      guard,
+      endpoint: server,
+      clock: wait.clock,
+      timeoutMs,
+      prelude: preludeOf(server),
+      placement,
+      role: reportedRole(reported, server.readOnly),
+    });
   } catch (error) {
     socket.destroy();
     const facts = { ...server, isToken: token !== undefined };

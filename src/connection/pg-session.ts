@@ -5,9 +5,10 @@ import { aborted, deadline, delay, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
 import { stopStatement } from './cancel.js';
-import { isFatal, isServerError, statementError } from './pg-error.js';
+import { isFatal, isServerError, statementError, type ServerError } from './pg-error.js';
 import { CommitAwareCursor, fieldsOf, read } from './cursor.js';
 import type { Guard } from './guard.js';
+import type { Placement, ServerRole } from './host-roles.js';
 import type { LaneRead } from './lane-read.js';
 import { Pipeline } from './pipeline.js';
 import type { Poolable } from './pool.js';
@@ -28,6 +29,9 @@ export interface SessionContext {
   readonly timeoutMs: number;
   /** Settings that travel with every statement, because the server's session is another one each time. */
   readonly prelude?: readonly SessionSetting[] | undefined;
+  readonly placement: Placement;
+  /** As the server reported it at login; undefined where it did not. */
+  readonly role: ServerRole | undefined;
 }
 
 /**
@@ -62,10 +66,10 @@ export class PgSession implements Session, Poolable {
     this.openedAtMs = context.clock.steadyMs();
     this.#heardAtMs = this.openedAtMs;
     client.on('error', (error) => {
-      this.#breakWith(error);
+      this.#loseWith(error);
     });
     client.on('end', () => {
-      this.#breakWith(new Error('ended by the server'));
+      this.#loseWith(new Error('ended by the server'));
     });
     // A setting that the server reports was changed by something whose words did not tell it.
     const { connection } = client as unknown as { connection: EventEmitter };
@@ -79,9 +83,14 @@ export class PgSession implements Session, Poolable {
     return (this.#client as unknown as { processID: number }).processID;
   }
 
-  /** Ready for another borrower: connected, and in no transaction. */
+  get role(): ServerRole | undefined {
+    return this.#context.role;
+  }
+
+  /** Ready for another borrower: connected to the right server, and in no transaction. */
   get usable(): boolean {
-    return this.#isWhole() && !this.#stopping && this.#client.getTransactionStatus() === 'I';
+    const { isCurrent } = this.#context.placement;
+    return isCurrent && this.#isWhole() && !this.#stopping && this.#client.getTransactionStatus() === 'I';
   }
 
   get sent(): number {
@@ -90,7 +99,8 @@ export class PgSession implements Session, Poolable {
 
   /** Whether {@link clean} has something to do before the session is lent again. */
   get isDirty(): boolean {
-    return this.#isWhole() && (this.#isTouched || !this.usable);
+    const { isCurrent } = this.#context.placement;
+    return isCurrent && this.#isWhole() && (this.#isTouched || !this.usable);
   }
 
   /** Reads that are on their way together; while there are some, nothing else may run here. */
@@ -334,7 +344,7 @@ export class PgSession implements Session, Poolable {
   }
 
   #failure(error: unknown, options: StatementOptions): ConnectorError {
-    if (isServerError(error) && !isFatal(error)) return statementError(error);
+    if (isServerError(error) && !isFatal(error)) return this.#refusal(error);
     const reason = isServerError(error) ? statementError(error) : (this.#broken ?? this.#lost(error));
     this.#breakWith(reason);
     return this.#withDoubt(reason, options);
@@ -344,6 +354,12 @@ export class PgSession implements Session, Poolable {
   #withDoubt(reason: ConnectorError, { writes }: StatementOptions): ConnectorError {
     if (!writes || this.#inTransaction) return reason;
     return new ConnectorError('OUTCOME_UNKNOWN', { problem: reason.message }, { cause: reason });
+  }
+
+  #refusal(error: ServerError): ConnectorError {
+    const refusal = statementError(error);
+    if (refusal.code === 'READ_ONLY') this.#context.placement.refusedWrite();
+    return refusal;
   }
 
   /** Nobody waits for the statement any more. */
@@ -378,6 +394,11 @@ export class PgSession implements Session, Poolable {
     over.abort();
     if (known && 'value' in known) return known.value;
     throw known && isServerError(known.cause) && !isFatal(known.cause) ? error.cause : error;
+  }
+
+  #loseWith(error: Error): void {
+    if (this.#isWhole()) this.#context.placement.lost();
+    this.#breakWith(error);
   }
 
   #breakWith(error: unknown): void {

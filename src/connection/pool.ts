@@ -224,7 +224,9 @@ export class Pool<T extends Poolable> {
   }
 
   /** A moment longer for who waits while nothing is lent: what is opening may fail, which says more. */
-  #expired({ isOverdue }: Waiter): Error | undefined {
+  #expired({ isOverdue, borrower }: Waiter): Error | undefined {
+    const trouble = this.#openings.size > 0 ? this.#options.trouble?.(borrower) : undefined;
+    if (trouble) return trouble;
     const mayLearn = !isOverdue && this.#leases.size === 0 && this.#openings.size > 0;
     return mayLearn ? undefined : this.#exhausted();
   }

@@ -87,6 +87,12 @@ const REFUSED_PROXY_SCHEMES = {
   NTLM: NO_PROXY_LOGIN,
   PROPRIETARY: NO_PROXY_LOGIN,
 };
+const REFUSED_TARGETS = {
+  'read-only':
+    'a server is chosen by its role; use standby, and Readonly=true for sessions that refuse writes',
+  'prefer-primary': 'use primary, or any with the primary as first of the hosts',
+  preferPrimary: 'use primary, or any with the primary as first of the hosts',
+};
 
 /** Longest time a timer of Node.js can wait, in whole seconds (2^31 - 1 ms). */
 const TIMER_SECONDS = 2_147_483;
@@ -110,7 +116,7 @@ export const PROPERTIES = [
     group: 'authentication',
     kind: 'text',
     required: true,
-    help: 'Host name of the PostgreSQL server, for example contoso.postgres.database.azure.com.',
+    help: 'Host name of the PostgreSQL server, for example contoso.postgres.database.azure.com. Several are separated by commas, each with a port if need be (a,b:5433); the first one that can be used is.',
   },
   {
     name: 'Port',
@@ -119,7 +125,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [1, 65_535],
     default: '5432',
-    help: 'TCP port of the server.',
+    help: 'TCP port of the server; of several, of those that Server gives none.',
   },
   {
     name: 'Database',
@@ -717,6 +723,45 @@ export const PROPERTIES = [
     unit: 'seconds',
     default: '60',
     help: 'Limit of each wait: for the connection, for the token, for one answer of the server; 0 sets no limit.',
+  },
+  {
+    name: 'TargetSessionAttrs',
+    title: 'Target Session Attrs',
+    aliases: ['TargetServerType', 'TargetSessionAttributes'],
+    group: 'miscellaneous',
+    kind: 'choice',
+    choices: ['any', 'primary', 'standby', 'prefer-standby'],
+    refused: REFUSED_TARGETS,
+    default: 'any',
+    help: 'Which of the servers named in Server to use: any of them; the primary, which takes writes; a standby; or a standby while there is one.',
+  },
+  {
+    name: 'ReconnectionStrategy',
+    title: 'Reconnection Strategy',
+    group: 'miscellaneous',
+    kind: 'choice',
+    choices: ['NONE', 'STANDARD', 'FOREVER'],
+    default: 'NONE',
+    help: 'What happens when no session can be opened for a reason that may pass. NONE: the operation fails; STANDARD: ReconnectionAttempts more attempts; FOREVER: attempts while somebody waits (at most PoolWaitTime).',
+  },
+  {
+    name: 'ReconnectionFrequency',
+    title: 'Reconnection Frequency',
+    group: 'miscellaneous',
+    kind: 'integer',
+    range: [100, TIMER_SECONDS * 1_000],
+    unit: 'milliseconds',
+    default: '2000',
+    help: 'Wait before each new attempt of ReconnectionStrategy.',
+  },
+  {
+    name: 'ReconnectionAttempts',
+    title: 'Reconnection Attempts',
+    group: 'miscellaneous',
+    kind: 'integer',
+    range: [1, 1_000_000],
+    default: '2',
+    help: 'Attempts after the first one, with ReconnectionStrategy=STANDARD.',
   },
   {
     name: 'ApplicationName',

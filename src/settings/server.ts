@@ -1,7 +1,6 @@
-import { isIPv6 } from 'node:net';
-import { domainToASCII, domainToUnicode } from 'node:url';
 import { LONGEST_NAME_BYTES } from '../server-text.js';
 import type { LoginChoice } from './auth-scheme.js';
+import { hostsOf, targetOf, type ServerHost, type TargetServer } from './hosts.js';
 import type { ValueReader } from './value-reader.js';
 
 /** How the connection is encrypted and the server verified; modes as libpq has them. */
@@ -16,8 +15,12 @@ export interface TlsSettings {
 
 /** The server, the database, and what a session is like. */
 export interface ServerSettings {
+  /** Where to log in, in the order in which it is tried; at least one. */
+  readonly hosts: readonly ServerHost[];
+  /** The first of them, as the next. */
   readonly host: string;
   readonly port: number;
+  readonly target: TargetServer;
   readonly database: string;
   readonly user: string;
   readonly tls: TlsSettings;
@@ -34,9 +37,13 @@ export interface ServerSettings {
 
 export function serverOf(values: ValueReader, login: LoginChoice): ServerSettings {
   const user = values.checked('User', isServerName, SERVER_NAME);
+  const hosts = hostsOf(values);
+  const [{ host, port } = { host: '', port: 0 }] = hosts;
   return {
-    host: hostOf(values),
-    port: values.integer('Port'),
+    hosts,
+    host,
+    port,
+    target: targetOf(values),
     database: databaseOf(values, user),
     user,
     tls: tlsOf(values, login),
@@ -74,28 +81,6 @@ function isPrintable(text: string): boolean {
 // It travels among the options of the login, where a blank would begin the next one.
 function isTimeZone(text: string): boolean {
   return /^[A-Za-z0-9+:/_-]{1,60}$/.test(text);
-}
-
-function hostOf(values: ValueReader): string {
-  const given = values.text('Server');
-  const bare = /^\[.*\]$/.test(given) && isIPv6(given.slice(1, -1)) ? given.slice(1, -1) : given;
-  if (bare !== '' && !isHost(bare)) {
-    values.problem('Server', 'must be one host name or IP address (no scheme, port, path or socket)');
-  }
-  return bare;
-}
-
-/** Characters of the longest name that DNS has, with the dot at its end. */
-const LONGEST_HOST = 254;
-
-/** A name or an address that means what it shows: neither `127.1` nor letters that a resolver folds. */
-function isHost(text: string): boolean {
-  if (text.length > LONGEST_HOST) return false;
-  if (isIPv6(text)) return true;
-  if (!/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(text) || text.normalize('NFKC') !== text) return false;
-  const ascii = domainToASCII(text);
-  const resolved = /^[\x20-\x7e]*$/.test(text) ? ascii : domainToUnicode(ascii);
-  return resolved === text.toLowerCase();
 }
 
 function tlsOf(values: ValueReader, login: LoginChoice): TlsSettings {

@@ -92,8 +92,10 @@ export class WaitingLine<T extends Poolable> {
       const expire = (): void => {
         const error = expired(place);
         place.isOverdue = true;
-        if (error) place.fail(error);
-        else stopTimer = clock.after(OVERDUE_MS, expire);
+        if (error) {
+          place.fail(error);
+          left();
+        } else stopTimer = clock.after(OVERDUE_MS, expire);
       };
       if (this.#limitMs > 0) stopTimer = clock.after(this.#limitMs, expire);
       signal?.addEventListener('abort', leave, { once: true });
