@@ -3,17 +3,18 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
-import { deadline, startBudget, type Clock } from '../clock.js';
+import { startBudget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
 import type { ServerSettings, Settings } from '../settings/settings.js';
 import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
-import type { LoginProof } from './login-dialogue.js';
+import { proofOf, tokenInTime } from './login-proof.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
-import { isVerified, openTransport, within, type Wait } from './transport.js';
+import { sessionSettings } from './session-settings.js';
+import { openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What opening a session takes. */
@@ -69,24 +70,6 @@ async function logInByToken(
   });
 }
 
-/** A request of our own ends by its own limit, and says more; this much later we stop waiting for others. */
-const OTHERS_GRACE_MS = 200;
-
-// The token may be on its way for another connection or process, whose limits are its own.
-async function tokenInTime(
-  tokens: TokenSource,
-  { clock, settings: { timeoutMs } }: LoginOptions,
-  signal?: AbortSignal,
-): Promise<AccessToken> {
-  const limitMs = timeoutMs === 0 ? 0 : timeoutMs + OTHERS_GRACE_MS;
-  const limit = deadline(clock, limitMs, () => new ConnectorError('TOKEN_TIMEOUT', { timeoutMs }), signal);
-  try {
-    return await tokens.get(limit.signal);
-  } finally {
-    limit.dispose();
-  }
-}
-
 async function logInWith(
   token: AccessToken | undefined,
   options: LoginOptions,
@@ -134,26 +117,6 @@ export async function logIn(
 function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
   if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
   return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
-}
-
-// Every setting that changes the form of a result is said at login, where it outranks the
-// defaults of role and database.
-const FIXED_SETTINGS = [
-  'DateStyle=ISO',
-  'IntervalStyle=iso_8601',
-  'extra_float_digits=1',
-  'bytea_output=hex',
-  'standard_conforming_strings=on',
-];
-
-function sessionSettings({ timeZone, readOnly }: ServerSettings): string {
-  const own = [`TimeZone=${timeZone}`, ...(readOnly ? ['default_transaction_read_only=on'] : [])];
-  return [...own, ...FIXED_SETTINGS].map((setting) => `-c ${setting}`).join(' ');
-}
-
-function proofOf(socket: Socket, { identity, server }: Settings): LoginProof {
-  if (identity.kind !== 'password') return { kind: 'token' };
-  return { kind: 'password', weakest: identity.weakest, isVerified: isVerified(socket, server.tls) };
 }
 
 function secretOf(token: AccessToken | undefined, { identity }: Settings): Secret {
