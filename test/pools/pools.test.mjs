@@ -184,7 +184,10 @@ describe('other pools', function () {
 
       it('C-18 a token that is refused for good is our error', async () => {
         const { sum, transaction } = await begin();
-        sandbox.control.refuseLogins(2, { sqlState: '28000', message: 'The access token is for another server.' });
+        sandbox.control.refuseLogins(2, {
+          sqlState: '28000',
+          message: 'The access token is for another server.',
+        });
         let error;
         await transaction(async () => {
           error = await sum(1).catch(errorOf);
@@ -259,7 +262,11 @@ describe('other pools', function () {
       env: { ...process.env, PG_ENTRA_CONNECTION: connection() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    const [stdout, stderr] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ]);
     expect({ code: child.exitCode, stderr }).to.deep.equal({ code: 0, stderr: '' });
     expect(stdout).to.include('sum: 42');
   });
