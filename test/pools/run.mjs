@@ -17,6 +17,6 @@ const { status } = spawnSync(
     'test/pools/*.test.mjs',
     ...process.argv.slice(2),
   ],
-  { cwd: root, stdio: 'inherit' },
+  { cwd: root, stdio: 'inherit', timeout: 300_000 },
 );
 process.exitCode = status ?? 1;
