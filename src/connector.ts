@@ -5,7 +5,8 @@ import type { TokenStore } from './auth/token-store/index.js';
 import { deadline, LONGEST_DELAY_MS, systemClock, type Clock } from './clock.js';
 import { Lane } from './connection/lane.js';
 import type { PoolCounts } from './connection/pool.js';
-import { createProvider, type ConnectionProvider } from './connection/provider.js';
+import { createDriverOptions, type DriverOptions } from './connection/pool-options.js';
+import { SessionProvider, type ConnectionProvider } from './connection/provider.js';
 import type { PgSession } from './connection/pg-session.js';
 import { Reconnection, type ReconnectionHealth } from './connection/reconnection.js';
 import type { Row } from './connection/rows.js';
@@ -84,7 +85,7 @@ export interface Connector {
   /** Runs an operation and gives its rows in batches; leaving the loop early ends the statement. */
   stream(operation: string, input: object, options?: StreamOptions): AsyncIterable<Row[]>;
   health(): Health;
-  /** Rejects those who wait, gives running operations five seconds, ends all sessions. Idempotent. */
+  /** Rejects those who wait, gives running operations five seconds, ends all sessions, also those of `provider`. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -142,7 +143,7 @@ const DEFAULT_BATCH_SIZE = 1_000;
 
 class WiredConnector implements Connector {
   readonly settings: Settings;
-  readonly provider: ConnectionProvider;
+  readonly provider: SessionProvider;
   readonly #resolved: ResolvedSettings;
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
@@ -168,10 +169,14 @@ class WiredConnector implements Connector {
       const { openSession } = await import('./connection/login.js');
       return openSession({ settings, roles: this.#pool.roles, reconnection, ...parts }, signal);
     };
-    this.provider = createProvider(async (signal) => {
-      const session = await open(signal);
-      this.#sessionsProvided += 1;
-      return session;
+    this.provider = new SessionProvider({
+      open: async (signal) => {
+        const session = await open(signal);
+        this.#sessionsProvided += 1;
+        return session;
+      },
+      clock: parts.clock,
+      timeoutMs: settings.timeoutMs,
     });
     const { clock, fetch, tokenStore } = options;
     const trouble = (): Error | undefined => reconnection.trouble();
@@ -283,7 +288,7 @@ class WiredConnector implements Connector {
     const poolEnded = this.#pool.close(CLOSE_GRACE_MS);
     this.#parts.tokens?.close();
     this.#reconnection.close();
-    await poolEnded;
+    await Promise.all([poolEnded, this.provider.close()]);
     await this.#parts.network.close();
     await this.#parts.diagnostics.close();
   }
@@ -339,4 +344,31 @@ export function tokenPassword(
     throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties: ['AuthScheme'] });
   }
   return async () => (await tokens.get()).value.reveal();
+}
+
+/**
+ * What makes any other pool over `pg` (`pg.Pool`, Knex, Sequelize, TypeORM, BullMQ …) connect as the
+ * connector does: over its transport, verified by its rules, with the token of the moment, behind its
+ * guard, and with typed errors. docs/other-pools.md shows where each library takes these options.
+ *
+ * Beside what `pg` needs to connect they hold `application_name`, `options` (of the properties that
+ * shape a session those that leave the form of results alone: the library reads these) and
+ * `enableChannelBinding` (for a login by password), because the driver would else take them from PG*
+ * variables or not at all; a library that does not know them leaves them out. No timeouts: each login
+ * ends within `Timeout` by itself. The token goes from this process straight onto the verified
+ * stream; the driver never has it, `password` gives it to nobody, and nothing secret shows in
+ * `util.inspect` or JSON.
+ *
+ * A token that the server refuses is replaced and the login repeated once, unseen by the pool. All
+ * pools with the same options object share one token and its renewal. There is nothing to close:
+ * renewal rests while no connection is open, and no timer or idle socket keeps the process alive.
+ *
+ * No I/O.
+ *
+ * @throws ConnectorError of type POSTGRESQL:SETTINGS; what a login fails with reaches the library
+ *   as the error of its connection, as it is or as its cause
+ */
+export function poolOptions(properties: ConnectionProperties, options: ConnectorOptions = {}): DriverOptions {
+  const resolved = explainSettings(properties);
+  return createDriverOptions({ settings: resolved.settings, ...assemble(resolved, options) });
 }

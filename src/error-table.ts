@@ -281,6 +281,12 @@ export const ERRORS = {
     message: 'The input of {operation} is wrong: {problems}.',
     cure: 'Correct the input. "pg-entra spec" prints the input schema of each operation.',
   },
+  POOL_OPTIONS_CHANGED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The driver does not use the options of poolOptions as they are: {problem}. No secret was sent.',
+    cure: 'Hand all of them on unchanged, stream and ssl among them; docs/other-pools.md shows where each library takes them. For the token alone there is tokenPassword.',
+  },
   CONNECTOR_CLOSED: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
@@ -704,6 +710,12 @@ export const ERRORS = {
     message:
       'No session became free within {waitMs} ms ({inUse} in use, {opening} opening, {waiting} waiting, at most {max}).',
     cure: 'Raise PoolMaxSize or PoolWaitTime, or shorten what the flows do in one session.',
+  },
+  SESSION_IN_TRANSACTION: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'The session stands in a transaction that its last user did not end.',
+    cure: 'Disconnect it and take a new one; what was not committed is rolled back.',
   },
   OPERATION_TIMEOUT: {
     type: 'POSTGRESQL:QUERY_TIMEOUT',

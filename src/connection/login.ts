@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
-import { deadline, type Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
@@ -11,26 +11,30 @@ import type { ServerSettings, Settings } from '../settings/settings.js';
 import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
 import type { HostRoles, Placement } from './host-roles.js';
-import type { LoginProof } from './login-dialogue.js';
+import { proofOf, tokenInTime } from './login-proof.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
 import type { Reconnection } from './reconnection.js';
 import { reportedRole, watchRole } from './server-role.js';
 import { preludeOf, startupOptions } from './session-settings.js';
 import { openAtTarget } from './targets.js';
-import { isVerified, openTransport, within, type Wait } from './transport.js';
+import { openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
-/** What opening a session takes. */
-export interface LoginOptions {
+/** What a login takes. */
+export interface LoginParts {
   readonly settings: Settings;
   /** Undefined for a login by password. */
   readonly tokens: TokenSource | undefined;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+}
+
+/** What opening a session takes. */
+export interface LoginOptions extends LoginParts {
   /** What is known of the hosts. */
   readonly roles: HostRoles;
   readonly reconnection: Reconnection;
-  readonly clock: Clock;
-  readonly diagnostics: Diagnostics;
 }
 
 /**
@@ -77,24 +81,6 @@ async function logInByToken(
     if (!isLoginRefusal(error) || fresh || !tokens.reject(token)) throw error;
     return logInWith(await tokenInTime(tokens, options, signal), options, signal);
   });
-}
-
-/** A request of our own ends by its own limit, and says more; this much later we stop waiting for others. */
-const OTHERS_GRACE_MS = 200;
-
-// The token may be on its way for another connection or process, whose limits are its own.
-async function tokenInTime(
-  tokens: TokenSource,
-  { clock, settings: { timeoutMs } }: LoginOptions,
-  signal?: AbortSignal,
-): Promise<AccessToken> {
-  const limitMs = timeoutMs === 0 ? 0 : timeoutMs + OTHERS_GRACE_MS;
-  const limit = deadline(clock, limitMs, () => new ConnectorError('TOKEN_TIMEOUT', { timeoutMs }), signal);
-  try {
-    return await tokens.get(limit.signal);
-  } finally {
-    limit.dispose();
-  }
 }
 
 function logInWith(
@@ -167,11 +153,6 @@ export async function logIn(
 function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
   if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
   return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
-}
-
-function proofOf(socket: Socket, { identity, server }: Settings): LoginProof {
-  if (identity.kind !== 'password') return { kind: 'token' };
-  return { kind: 'password', weakest: identity.weakest, isVerified: isVerified(socket, server.tls) };
 }
 
 function secretOf(token: AccessToken | undefined, { identity }: Settings): Secret {
