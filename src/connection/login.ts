@@ -108,7 +108,7 @@ export async function logIn(
   wait: Wait,
 ): Promise<PgSession> {
   const { server, timeoutMs } = settings;
-  const client = newClient(socket, token, settings);
+  const { client, guard } = newClient(socket, token, settings);
   client.on('error', () => undefined); // what happens after a failed login interests nobody
   try {
     await within<undefined>(wait, server, 'the login', (settle) => {
@@ -126,7 +126,7 @@ export async function logIn(
     return new PgSession(client, socket, { endpoint: server, clock: wait.clock, timeoutMs });
   } catch (error) {
     socket.destroy();
-    const facts = { ...server, isToken: token !== undefined };
+    const facts = { ...server, isToken: token !== undefined, demand: guard.demand };
     throw isServerError(error) ? loginError(error, facts) : lostDuringLogin(error, server, wait);
   }
 }
@@ -151,9 +151,10 @@ function sessionSettings({ timeZone, readOnly }: ServerSettings): string {
   return [...own, ...FIXED_SETTINGS].map((setting) => `-c ${setting}`).join(' ');
 }
 
-function proofOf(socket: Socket, { identity, server }: Settings): LoginProof {
-  if (identity.kind !== 'password') return { kind: 'token' };
-  return { kind: 'password', weakest: identity.weakest, isVerified: isVerified(socket, server.tls) };
+function proofOf(socket: Socket, secret: Secret, { identity, server }: Settings): LoginProof {
+  const verified = isVerified(socket, server.tls);
+  if (identity.kind !== 'password') return { kind: 'token', token: secret, isVerified: verified };
+  return { kind: 'password', weakest: identity.weakest, isVerified: verified };
 }
 
 function secretOf(token: AccessToken | undefined, { identity }: Settings): Secret {
@@ -161,13 +162,19 @@ function secretOf(token: AccessToken | undefined, { identity }: Settings): Secre
   return identity.kind === 'password' ? identity.password : new Secret('');
 }
 
+/** The driver, and the guard between it and the socket. */
+interface GuardedClient {
+  readonly client: pg.Client;
+  readonly guard: Guard;
+}
+
 // Every field that the driver would otherwise take from a PG* variable is set.
-function newClient(socket: Socket, token: AccessToken | undefined, settings: Settings): pg.Client {
+function newClient(socket: Socket, token: AccessToken | undefined, settings: Settings): GuardedClient {
   const { server } = settings;
-  const stream = new Guard(socket, server, proofOf(socket, settings), () => {
+  const secret = secretOf(token, settings);
+  const guard = new Guard(socket, server, proofOf(socket, secret, settings), () => {
     endAuthentication(client, socket, server);
   });
-  const secret = secretOf(token, settings);
   const client = new pg.Client({
     host: server.host,
     port: server.port,
@@ -180,11 +187,11 @@ function newClient(socket: Socket, token: AccessToken | undefined, settings: Set
     ssl: false,
     sslnegotiation: 'postgres',
     connectionTimeoutMillis: 0,
-    stream: () => stream,
+    stream: () => guard,
     types: LOSSLESS_TYPES,
   } as unknown as pg.ClientConfig);
   Object.assign(parametersOf(client), { replication: undefined });
-  return client;
+  return { client, guard };
 }
 
 const AUTHENTICATION_EVENTS = [
