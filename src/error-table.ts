@@ -652,7 +652,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:INVALID_CREDENTIALS',
     retryable: false,
     message: 'The server asks for an access token (SASL OAUTHBEARER), so the password was not given.',
-    cure: 'Choose an AuthScheme that obtains a token, such as AzureServicePrincipal, or let the server ask for scram-sha-256 (pg_hba.conf).',
+    cure: 'Choose an AuthScheme that obtains a token, or let the server ask for scram-sha-256 (pg_hba.conf).',
   },
   TOKEN_REFUSED: {
     type: 'POSTGRESQL:INVALID_CREDENTIALS',

@@ -133,7 +133,13 @@ export async function logIn(
 
 function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
   if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
-  return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
+  const code = isSaslFailure(error) ? 'PROTOCOL_VIOLATION' : 'CONNECTION_LOST';
+  return new ConnectorError(code, { host, port, problem: describe(error) }, { cause: error });
+}
+
+// The driver has no code for a server that does not keep to SCRAM, or does not prove itself.
+function isSaslFailure(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('SASL: ');
 }
 
 // Every setting that changes the form of a result is said at login, where it outranks the
