@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -21,8 +21,11 @@ const compileLimitMs = 30_000;
 /** The validator as a library of this machine, or why there is none, in words that follow "off:". */
 export type CompiledValidator = { readonly file: string } | { readonly off: string };
 
-/** Compiles the validator, unless this very source was compiled here before. */
-export const compileValidator = async (): Promise<CompiledValidator> => {
+/**
+ * Compiles the validator, unless this very source was compiled before; into `spare`, an existing folder, if what is
+ * kept for the next time cannot be written.
+ */
+export const compileValidator = async (spare: string): Promise<CompiledValidator> => {
   if (process.platform !== 'linux') return { off: 'its validator is built for Linux only' };
   const source = await readFile(sourceFile);
   const key = createHash('sha256')
@@ -30,9 +33,10 @@ export const compileValidator = async (): Promise<CompiledValidator> => {
     .update(options.join(' '))
     .update(process.arch)
     .digest('hex');
-  const file = path.join(cache, `validator-${key.slice(0, 16)}.so`);
-  if (await exists(file)) return { file };
-  await mkdir(cache, { recursive: true });
+  const name = `validator-${key.slice(0, 16)}.so`;
+  if (await isThere(path.join(cache, name))) return { file: path.join(cache, name) };
+  await mkdir(cache, { recursive: true }).catch(() => undefined);
+  const file = path.join((await isThere(cache, constants.W_OK)) ? cache : spare, name);
   // Others may compile at the same time: the file appears whole, or not at all.
   const draft = `${file}.${randomBytes(4).toString('hex')}`;
   const problem = await compileTo(draft);
@@ -57,8 +61,8 @@ const compileTo = async (file: string): Promise<string | undefined> => {
   return 'it needs a C compiler (gcc and libc6-dev)';
 };
 
-const exists = (file: string): Promise<boolean> =>
-  access(file).then(
+const isThere = (file: string, mode: number = constants.R_OK): Promise<boolean> =>
+  access(file, mode).then(
     () => true,
     () => false,
   );

@@ -31,7 +31,7 @@ export const prepareOAuth = async (
   parts: OAuthParts,
   undoing: Undoing,
 ): Promise<OAuth> => {
-  const compiled = await compileValidator();
+  const compiled = await compileValidator(directory);
   if ('off' in compiled) return compiled;
   const own = async (name: string, fill: (file: string) => Promise<void>): Promise<string> => {
     const file = path.join(directory, name);

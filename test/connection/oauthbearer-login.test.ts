@@ -8,7 +8,9 @@ import { useSandbox } from '../support/use-sandbox.js';
 
 const WHO = { sql: 'select current_user as who, system_user as system' };
 const CREDENTIALS = 'POSTGRESQL:INVALID_CREDENTIALS';
-const hasCompiler = ['cc', 'gcc'].some((name) => !spawnSync(name, ['--version']).error);
+const hasCompiler = ['cc', 'gcc'].some(
+  (name) => spawnSync(name, ['-E', '-x', 'c', '-'], { input: '#include <sys/socket.h>\n' }).status === 0,
+);
 
 describe('login by OAUTHBEARER', function () {
   this.timeout(20_000);

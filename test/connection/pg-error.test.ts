@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ERRORS } from '#src/error-table.js';
+import { type ERRORS } from '#src/error-table.js';
 import {
   isFatal,
   isLoginRefusal,
