@@ -35,10 +35,9 @@ const ADVICE: readonly (readonly [words: RegExp, advice: string])[] = [
   ],
 ];
 
-/** What helps, by what the server said of a token; fits behind a comma. */
-export function refusalAdvice(serverMessage: string): string {
-  const advice = ADVICE.find(([words]) => words.test(serverMessage))?.[1];
-  return advice ?? 'no known cause can be told; its log may say more';
+/** What helps, by what the server said of a token, where that is known; fits behind a comma. */
+export function refusalAdvice(serverMessage: string): string | undefined {
+  return ADVICE.find(([words]) => words.test(serverMessage))?.[1];
 }
 
 /** What helps, by what a server wants that refused a token by OAUTHBEARER; fits behind a comma. */

@@ -90,9 +90,11 @@ function passwordRefusal(error: ServerError, { user }: LoginFacts): ConnectorErr
 function tokenRefusal(error: ServerError, { user, demand }: LoginFacts): ConnectorError {
   const context = { ...contextOf(error), oauthError: demand?.status };
   const details = { user, serverMessage: error.message };
-  if (error.code === '28P01' || isUnknownRole(error))
+  const known = demand === undefined ? refusalAdvice(error.message) : demandAdvice(demand);
+  // 28P01 is what a role without a mapping gets; that no token gets it is documented nowhere.
+  if (isUnknownRole(error) || (error.code === '28P01' && known === undefined))
     return new ConnectorError('ROLE_UNKNOWN', details, context);
-  const advice = demand === undefined ? refusalAdvice(error.message) : demandAdvice(demand);
+  const advice = known ?? 'no known cause can be told; its log may say more';
   return new ConnectorError('TOKEN_REFUSED', { ...details, advice }, context);
 }
 

@@ -200,8 +200,8 @@ const SAID: readonly (readonly [
     'an expired token, 2026',
     '28P01',
     'The access token has expired. Acquire a new token and try again.',
-    'ROLE_UNKNOWN',
-    /role/,
+    'TOKEN_REFUSED',
+    /clock/,
   ],
   [
     'an expired token of PostgreSQL 15',
@@ -345,6 +345,8 @@ describe('SQLSTATEs of a real server', function () {
 describe('a server that ends what takes too long', function () {
   this.timeout(20_000);
   const use = useSandbox();
+
+  afterEach(() => use.sandbox.query(`alter role ${use.sandbox.role} reset all`));
 
   it('B-12 idle_in_transaction_session_timeout: the transaction is reported lost', async () => {
     await use.sandbox.query(
