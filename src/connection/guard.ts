@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { LoginDialogue, type LoginProof } from './login-dialogue.js';
 import { isWellFormed } from './login-message.js';
+import type { BearerDemand } from './oauth-bearer.js';
 import { FrameSplitter, HEADER_BYTES } from './protocol/frames.js';
 import { Requests } from './protocol/requests.js';
 import type { Endpoint } from './transport.js';
@@ -81,6 +82,11 @@ export class Guard extends EventEmitter {
   /** Why it ended the stream; undefined while it did not. */
   get failure(): ConnectorError | undefined {
     return this.#failure;
+  }
+
+  /** What the server wants, once it has refused a token by OAUTHBEARER. */
+  get demand(): BearerDemand | undefined {
+    return this.#login.demand;
   }
 
   /** Whether the server owes an answer; the event `idle` tells that it does no longer. */
@@ -165,8 +171,7 @@ export class Guard extends EventEmitter {
   }
 
   #receiveLogin(message: Buffer): void {
-    this.#admit(message);
-    this.emit('data', message);
+    if (this.#admit(message)) this.emit('data', message);
   }
 
   #receiveAnswer(bytes: Buffer, start: number, end: number): void {
@@ -204,21 +209,28 @@ export class Guard extends EventEmitter {
     this.emit('data', run.bytes.subarray(run.start, run.end));
   }
 
-  #admit(message: Buffer): void {
+  /** Whether the driver gets `message`. */
+  #admit(message: Buffer): boolean {
     const type = message.toString('latin1', 0, 1);
     if (!isWellFormed(type, message.subarray(HEADER_BYTES))) {
       throw this.#violation(`a malformed message ${JSON.stringify(type)} during the login`);
     }
-    if (type === 'R') this.#admitAuthentication(message);
-    else if (type === 'Z' && this.#login.isAccepted) this.#isOpen = true;
+    if (type === 'R') return this.#admitAuthentication(message);
+    if (type === 'Z' && this.#login.isAccepted) this.#isOpen = true;
     else if (!isExpected(type, this.#login.isAccepted))
       throw this.#violation(`message ${JSON.stringify(type)} during the login`);
+    return true;
   }
 
-  #admitAuthentication(message: Buffer): void {
-    const refusal = this.#login.admit(message.subarray(HEADER_BYTES));
-    if (refusal !== undefined) throw typeof refusal === 'string' ? this.#violation(refusal) : refusal;
+  #admitAuthentication(message: Buffer): boolean {
+    const admission = this.#login.admit(message.subarray(HEADER_BYTES));
+    if (admission.kind === 'refused') {
+      const { reason } = admission;
+      throw typeof reason === 'string' ? this.#violation(reason) : reason;
+    }
+    if (admission.kind === 'answered') this.#socket.write(admission.reply);
     if (this.#login.isAccepted) this.#onAccepted();
+    return admission.kind === 'passed';
   }
 
   #violation(problem: string): ConnectorError {

@@ -3,14 +3,22 @@ import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
 import { deadline, type Clock } from '../clock.js';
 import { ConnectorError } from '../errors.js';
+import { Secret } from '../settings/secret.js';
 import type { Settings } from '../settings/settings.js';
 import type { LoginProof } from './login-dialogue.js';
 import { isVerified } from './transport.js';
 
-/** What a login over `socket` is proved with. */
-export function proofOf(socket: Socket, { identity, server }: Settings): LoginProof {
-  if (identity.kind !== 'password') return { kind: 'token' };
-  return { kind: 'password', weakest: identity.weakest, isVerified: isVerified(socket, server.tls) };
+/** What the login gives: the token, or the password of the settings. */
+export function secretOf(token: AccessToken | undefined, { identity }: Settings): Secret {
+  if (token) return token.value;
+  return identity.kind === 'password' ? identity.password : new Secret('');
+}
+
+/** What a login over `socket` is proved with: `secret` is the token or the password. */
+export function proofOf(socket: Socket, secret: Secret, { identity, server }: Settings): LoginProof {
+  const verified = isVerified(socket, server.tls);
+  if (identity.kind !== 'password') return { kind: 'token', token: secret, isVerified: verified };
+  return { kind: 'password', weakest: identity.weakest, isVerified: verified };
 }
 
 /** A request of our own ends by its own limit, and says more; this much later we stop waiting for others. */

@@ -6,7 +6,7 @@ import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js
 import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
 import type { LoginParts } from './login.js';
-import { proofOf, tokenInTime } from './login-proof.js';
+import { proofOf, secretOf, tokenInTime } from './login-proof.js';
 import { isLoginRefusal, loginError, type LoginFacts } from './pg-error.js';
 import {
   errorIn,
@@ -150,7 +150,8 @@ export class LoginStream extends EventEmitter {
       const tls = tlsFacts(socket);
       if (tls) diagnostics.report('tls.established', { host: settings.server.host, ...tls });
       this.#limitLogin(wait);
-      this.#attach(new Guard(socket, settings.server, proofOf(socket, settings), () => undefined));
+      const proof = proofOf(socket, secretOf(this.#token, settings), settings);
+      this.#attach(new Guard(socket, settings.server, proof, () => undefined));
     } catch (error) {
       this.destroy(asConnectorError(error, signal));
     }
@@ -248,6 +249,7 @@ export class LoginStream extends EventEmitter {
       user: startupValue(this.#startup, 'user') ?? user,
       database: startupValue(this.#startup, 'database') ?? database,
       isToken: this.#token !== undefined,
+      demand: this.#guard?.demand,
     };
   }
 

@@ -6,12 +6,11 @@ import type { TokenSource } from '../auth/token-source.js';
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
-import { Secret } from '../settings/secret.js';
 import type { ServerSettings, Settings } from '../settings/settings.js';
 import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
 import type { HostRoles, Placement } from './host-roles.js';
-import { proofOf, tokenInTime } from './login-proof.js';
+import { proofOf, secretOf, tokenInTime } from './login-proof.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
 import type { Reconnection } from './reconnection.js';
@@ -145,32 +144,35 @@ export async function logIn(
     });
   } catch (error) {
     socket.destroy();
-    const facts = { ...server, isToken: token !== undefined };
+    const facts = { ...server, isToken: token !== undefined, demand: guard.demand };
     throw isServerError(error) ? loginError(error, facts) : lostDuringLogin(error, server, wait);
   }
 }
 
 function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
   if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
-  return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
+  const code = isSaslFailure(error) ? 'PROTOCOL_VIOLATION' : 'CONNECTION_LOST';
+  return new ConnectorError(code, { host, port, problem: describe(error) }, { cause: error });
 }
 
-function secretOf(token: AccessToken | undefined, { identity }: Settings): Secret {
-  if (token) return token.value;
-  return identity.kind === 'password' ? identity.password : new Secret('');
+// The driver has no code for a server that does not keep to SCRAM, or does not prove itself.
+function isSaslFailure(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('SASL: ');
+}
+
+/** The driver, and the guard between it and the socket. */
+interface GuardedClient {
+  readonly client: pg.Client;
+  readonly guard: Guard;
 }
 
 // Every field that the driver would otherwise take from a PG* variable is set.
-function newClient(
-  socket: Socket,
-  token: AccessToken | undefined,
-  settings: Settings,
-): { client: pg.Client; guard: Guard } {
+function newClient(socket: Socket, token: AccessToken | undefined, settings: Settings): GuardedClient {
   const { server } = settings;
-  const guard = new Guard(socket, server, proofOf(socket, settings), () => {
+  const secret = secretOf(token, settings);
+  const guard = new Guard(socket, server, proofOf(socket, secret, settings), () => {
     endAuthentication(client, socket, server);
   });
-  const secret = secretOf(token, settings);
   const client = new pg.Client({
     host: server.host,
     port: server.port,

@@ -410,6 +410,7 @@ export class PgSession implements Session, Poolable {
   }
 
   #lost(error: unknown): ConnectorError {
+    if (isServerError(error)) return statementError(error);
     const { host, port } = this.#context.endpoint;
     return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
   }

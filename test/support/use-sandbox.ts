@@ -33,7 +33,7 @@ export function useSandbox(options: Parameters<typeof startSandbox>[0] = {}): Sa
       return running;
     },
     properties: (changes = {}, from = 'secret') => ({
-      ...parseConnectionString(inUse.sandbox.connections[from]),
+      ...parseConnectionString(inUse.sandbox.connections[from] ?? ''),
       ...changes,
     }),
     connect(changes, connectorOptions) {
