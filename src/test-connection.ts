@@ -4,7 +4,7 @@ import type { TokenSource } from './auth/token-source.js';
 import { startBudget, type Clock } from './clock.js';
 import { logIn } from './connection/login.js';
 import type { Session } from './connection/session.js';
-import { openTcp, startTls, type Wait } from './connection/transport.js';
+import { nameOfWay, openTcp, startTls, type Wait } from './connection/transport.js';
 import type { Diagnostics } from './diagnostics.js';
 import type { ResolvedSettings } from './settings/settings.js';
 import { Walk, type StageName, type StepResult, type TestReport } from './stage-walk.js';
@@ -115,7 +115,9 @@ async function walkToDatabase(
   const wait: Wait = { clock, budget: startBudget(clock, timeoutMs), signal };
   const tcp = await walk.step('tcp', async () => {
     const value = await openTcp(server, wait);
-    return { value, detail: { address: value.remoteAddress, port: value.remotePort } };
+    const through = nameOfWay(server.way);
+    const peer = { address: value.remoteAddress, port: value.remotePort };
+    return { value, detail: through === undefined ? peer : { through } };
   });
   const isEncrypted = server.tls.mode !== 'disable';
   if (!isEncrypted) walk.skip('tls', withoutTls(effective));

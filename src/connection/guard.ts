@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { LoginDialogue, type LoginProof } from './login-dialogue.js';
 import { isWellFormed } from './login-message.js';
-import type { Endpoint } from './transport.js';
+import { connectionLost, type Endpoint } from './transport.js';
 
 /** Largest message before the login is complete; a real one has a few hundred bytes. */
 const LARGEST_LOGIN_MESSAGE = 65_536;
@@ -156,9 +156,7 @@ export class Guard extends EventEmitter {
   }
 
   #lost(error: Error): ConnectorError {
-    if (isConnectorError(error)) return error;
-    const { host, port } = this.#endpoint;
-    return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
+    return connectionLost(error, this.#endpoint);
   }
 }
 

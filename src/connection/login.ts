@@ -5,7 +5,7 @@ import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
 import { deadline, startBudget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 import { Secret } from '../settings/secret.js';
 import type { ServerSettings, Settings } from '../settings/settings.js';
 import { tlsFacts } from '../tls-facts.js';
@@ -13,7 +13,7 @@ import { Guard } from './guard.js';
 import type { LoginProof } from './login-dialogue.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
-import { isVerified, openTransport, within, type Wait } from './transport.js';
+import { connectionLost, isVerified, openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What opening a session takes. */
@@ -131,9 +131,8 @@ export async function logIn(
   }
 }
 
-function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
-  if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
-  return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
+function lostDuringLogin(error: unknown, server: Settings['server'], { signal }: Wait): unknown {
+  return signal?.aborted === true && error === signal.reason ? error : connectionLost(error, server);
 }
 
 // Every setting that changes the form of a result is said at login, where it outranks the
