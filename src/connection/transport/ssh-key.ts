@@ -31,11 +31,11 @@ async function readKey(proof: KeyProof, readFile: ReadFile): Promise<Secret> {
   const { passphrase } = proof;
   if (/^\s*PuTTY-User-Key-File-/.test(text)) throw unusable(PUTTY);
   if (!text.includes('PRIVATE KEY-----')) throw unusable('it holds no private key in OpenSSH or PEM form');
-  const { utils } = await import('ssh2');
+  const { default: ssh2 } = await import('ssh2');
   const key = text.includes('-----BEGIN OPENSSH PRIVATE KEY-----')
     ? await openSshKey(text, passphrase)
     : await readPem(text, passphrase);
-  const parsed = utils.parseKey(key);
+  const parsed = ssh2.utils.parseKey(key);
   if (parsed instanceof Error || Array.isArray(parsed)) throw unusable('it is damaged, or of a kind that is not supported');
   return new Secret(key);
 }

@@ -24,8 +24,8 @@ export async function openForwarding(
 ): Promise<Socket> {
   signal.addEventListener('abort', () => carrier.destroy(), { once: true });
   try {
-    const { Client } = await import('ssh2');
-    const client = new Client();
+    const { default: ssh2 } = await import('ssh2');
+    const client = new ssh2.Client();
     await logIn(client, { sock: carrier, ...(await loginOf(ssh)) }, ssh);
     const channel = await forward(client, ssh, target);
     return new SshStream(channel, client, carrier) as unknown as Socket;
