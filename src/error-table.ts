@@ -630,7 +630,8 @@ export const ERRORS = {
   SSH_KEY_PASSPHRASE_WRONG: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
-    message: 'The private key for the SSH server does not open: its passphrase is wrong or missing, or it is damaged.',
+    message:
+      'The private key for the SSH server does not open: its passphrase is wrong or missing, or it is damaged.',
     cure: 'Correct SSHClientCertPassword.',
   },
   SSH_FORWARDING_REFUSED: {
@@ -687,7 +688,8 @@ export const ERRORS = {
   CLIENT_CERTIFICATE_REFUSED: {
     type: 'POSTGRESQL:TLS',
     retryable: false,
-    message: 'The server {host}:{port} wants a client certificate, or does not accept the one it got ({problem}).',
+    message:
+      'The server {host}:{port} wants a client certificate, or does not accept the one it got ({problem}).',
     cure: 'Set SSLClientCert to a certificate that an authority trusted by the server has issued for this role (ssl_ca_file, clientcert).',
   },
   DIRECT_TLS_REFUSED: {

@@ -243,7 +243,13 @@ async function tunnelBySocks(socket: Socket, proxy: OpenProxy, target: Target): 
     await SocksClient.createConnection({
       command: 'connect',
       existing_socket: socket,
-      proxy: { host: proxy.host, port: proxy.port, type: proxy.protocol === 'socks4' ? 4 : 5, userId, password: secret },
+      proxy: {
+        host: proxy.host,
+        port: proxy.port,
+        type: proxy.protocol === 'socks4' ? 4 : 5,
+        userId,
+        password: secret,
+      },
       destination: target,
     });
     return socket;

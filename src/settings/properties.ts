@@ -96,9 +96,18 @@ const REFUSED_PROXY_SCHEMES = {
 const KEY_TEXT_ONLY =
   'the private key is taken in OpenSSH or PEM form only; use PEMKEY_FILE (from PuTTY: "puttygen key.ppk -O private-openssh-new -o key")';
 const REFUSED_SSH_KEYS = Object.fromEntries(
-  ['USER', 'MACHINE', 'PFXFILE', 'PFXBLOB', 'JKSFILE', 'JKSBLOB', 'PPKFILE', 'PPKBLOB', 'XMLFILE', 'XMLBLOB'].map(
-    (type) => [type, KEY_TEXT_ONLY],
-  ),
+  [
+    'USER',
+    'MACHINE',
+    'PFXFILE',
+    'PFXBLOB',
+    'JKSFILE',
+    'JKSBLOB',
+    'PPKFILE',
+    'PPKBLOB',
+    'XMLFILE',
+    'XMLBLOB',
+  ].map((type) => [type, KEY_TEXT_ONLY]),
 );
 
 /** Longest time a timer of Node.js can wait, in whole seconds (2^31 - 1 ms). */

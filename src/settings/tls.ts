@@ -54,8 +54,7 @@ function modeForPassword(values: ValueReader): TlsSettings['mode'] {
   if (!values.has('SSLMode')) return encrypted ? 'verify-full' : 'disable';
   if (values.has('UseSSL') && encrypted === (mode === 'disable'))
     values.conflict(['UseSSL', 'SSLMode'], `UseSSL and SSLMode=${mode ?? ''} contradict each other.`);
-  if ((mode === 'require' || mode === 'verify-ca') && values.has('SSLServerCert'))
-    return modeForPin(values);
+  if ((mode === 'require' || mode === 'verify-ca') && values.has('SSLServerCert')) return modeForPin(values);
   if (mode === 'require' && values.has('SSLCA')) return modeForAuthorities(values);
   if (mode !== 'prefer' && mode !== 'allow') return (mode ?? 'verify-full') as TlsSettings['mode'];
   values.readAs('SSLMode', 'verify-full', ': it would fall back to no encryption without a word');
@@ -117,7 +116,9 @@ function refusalOf(text: string): string | undefined {
 }
 
 function thumbprintIn(text: string): string | undefined {
-  return THUMBPRINT.exec(text)?.[1]?.replace(/[^\da-f]/gi, '').toUpperCase();
+  return THUMBPRINT.exec(text)?.[1]
+    ?.replace(/[^\da-f]/gi, '')
+    .toUpperCase();
 }
 
 function pinsOfCertificates(values: ValueReader): readonly string[] {

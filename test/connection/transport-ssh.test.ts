@@ -40,7 +40,10 @@ describe('the way through an SSH server', function () {
   const start = async (options: Partial<SshServerOptions> = {}): Promise<void> => {
     ssh = await startSshServer({ user: 'tunnel', password: PASSWORD, ...options });
   };
-  const byPassword = (password = PASSWORD): SshProof => ({ kind: 'password', password: new Secret(password) });
+  const byPassword = (password = PASSWORD): SshProof => ({
+    kind: 'password',
+    password: new Secret(password),
+  });
   const byKey = (key: string, passphrase?: string): SshProof => ({
     kind: 'key',
     key: new Secret(key),
@@ -57,7 +60,11 @@ describe('the way through an SSH server', function () {
 
   async function refused(to: Endpoint, type: ErrorType, code: ErrorCode): Promise<string> {
     const error = await failure(openTransport(to, waitOf()), type, code);
-    const seen = [inspect(error, { depth: Infinity, showHidden: true }), JSON.stringify(error), inspect(to)].join();
+    const seen = [
+      inspect(error, { depth: Infinity, showHidden: true }),
+      JSON.stringify(error),
+      inspect(to),
+    ].join();
     for (const secret of [PASSWORD, PASSPHRASE, 'PRIVATE KEY']) expect(seen).not.to.include(secret);
     await nothingOpen();
     return error.message;
@@ -116,7 +123,13 @@ describe('the way through an SSH server', function () {
     await start();
     const proxy = await startSocksProxy();
     const to = through(byPassword());
-    const firewall = { protocol: 'socks5', host: '127.0.0.1', port: proxy.port, user: undefined, password: undefined } as const;
+    const firewall = {
+      protocol: 'socks5',
+      host: '127.0.0.1',
+      port: proxy.port,
+      user: undefined,
+      password: undefined,
+    } as const;
     await connects({ ...to, way: { ...to.way, firewall } });
     expect(proxy.asked.map(({ target }) => target)).to.deep.equal([`127.0.0.1:${String(ssh.port)}`]);
     await proxy.close();
@@ -147,9 +160,9 @@ describe('the way through an SSH server', function () {
     await refused(through(byPassword(), { port: 1 }), CANNOT_REACH, 'SSH_UNREACHABLE');
   });
 
-  it('what does not speak SSH is typed', async () => {
+  it('what ends the connection instead of speaking SSH is typed', async () => {
     await start();
-    const other = await startTlsServer({ answer: Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') });
+    const other = await startTlsServer({ answer: 'end' });
     await refused(through(byPassword(), { port: other.port }), CANNOT_REACH, 'SSH_UNREACHABLE');
     await other.close();
   });
@@ -177,8 +190,9 @@ describe('the way through an SSH server', function () {
   });
 
   describe('with a key', () => {
-    const pairOf = (type: 'rsa' | 'ecdsa' | 'ed25519', passphrase?: string) => {
-      const locked = passphrase === undefined ? {} : { passphrase, cipher: 'aes256-ctr', rounds: 16 };
+    // ssh-keygen makes 16 rounds or more; fewer keep the tests fast.
+    const pairOf = (type: 'rsa' | 'ecdsa' | 'ed25519', passphrase?: string, rounds = 2) => {
+      const locked = passphrase === undefined ? {} : { passphrase, cipher: 'aes256-ctr', rounds };
       const bits = { rsa: { bits: 2048 }, ecdsa: { bits: 256 }, ed25519: {} }[type];
       return ssh2.utils.generateKeyPairSync(type as 'rsa', { ...bits, ...locked } as { bits: number });
     };
@@ -206,7 +220,9 @@ describe('the way through an SSH server', function () {
       await connects(through(byKey(plain)));
       await connects(through(byKey(sec1)));
       await connects(through(byKey(plain.replaceAll('\n', '\\n'))));
-      const locked = privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: PASSPHRASE }).toString();
+      const locked = privateKey
+        .export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: PASSPHRASE })
+        .toString();
       writeFileSync(folder.path('key.pem'), locked);
       await connects(through(byKey(folder.path('key.pem'), PASSPHRASE)));
     });
@@ -250,7 +266,11 @@ describe('the way through an SSH server', function () {
       ['no passphrase', byKey(locked), 'SSH_KEY_PASSPHRASE_WRONG'],
       ['a damaged key', byKey(locked.replace(/\n.{40}/, '\nAAAA'), PASSPHRASE), 'SSH_KEY_UNUSABLE'],
       ['a PuTTY key', byKey('PuTTY-User-Key-File-3: ssh-ed25519\n'), 'SSH_KEY_UNUSABLE'],
-      ['a public key', byKey('-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----'), 'SSH_KEY_UNUSABLE'],
+      [
+        'a public key',
+        byKey('-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----'),
+        'SSH_KEY_UNUSABLE',
+      ],
       ['a path without a file', byKey('/no/such/key'), 'PROPERTY_FILE_UNREADABLE'],
     ];
     for (const [what, proof, code] of wrong)
@@ -266,13 +286,13 @@ describe('the way through an SSH server', function () {
       const salt = bytes.indexOf('bcrypt') + 'bcrypt'.length + 4;
       bytes.writeUInt32BE(4_000_000_000, salt + 4 + bytes.readUInt32BE(salt));
       const hostile = `-----BEGIN OPENSSH PRIVATE KEY-----\n${bytes.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`;
-      expect(await refused(through(byKey(hostile, PASSPHRASE)), SETTINGS, 'SSH_KEY_UNUSABLE')).to.include('rounds');
+      expect(await refused(through(byKey(hostile, PASSPHRASE)), SETTINGS, 'SSH_KEY_UNUSABLE')).to.include(
+        'rounds',
+      );
     });
 
     it('opening it never holds the event loop up', async () => {
-      await start();
-      const pair = pairOf('ed25519', PASSPHRASE);
-      await ssh.close();
+      const pair = pairOf('ed25519', PASSPHRASE, 32);
       await start({ publicKey: pair.public });
       let longest = 0;
       let last = performance.now();
@@ -285,7 +305,8 @@ describe('the way through an SSH server', function () {
       watch();
       await connects(through(byKey(pair.private, PASSPHRASE)));
       isOver = true;
-      expect(longest).to.be.lessThan(100);
+      // Half a second and more of one core.
+      expect(longest).to.be.lessThan(300);
     });
   });
 });

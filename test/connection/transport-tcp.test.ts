@@ -33,8 +33,10 @@ describe('the TCP connection', function () {
     await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
   });
 
-  const namesOf = (...addresses: string[]): Lookup =>
-    () => Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
+  const namesOf =
+    (...addresses: string[]): Lookup =>
+    () =>
+      Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
   const dialling = (port: number, lookup: Lookup, signal = new AbortController().signal): Promise<Socket> =>
     dial({ host: 'db.example', port }, { clock: systemClock, signal, lookup });
   async function reached(socket: Promise<Socket>): Promise<string | undefined> {
@@ -101,7 +103,10 @@ describe('the TCP connection', function () {
   it('N-19 reaches a server of one family by a name of both', async () => {
     for (const host of ['127.0.0.1', '::1']) {
       const port = await listen(host);
-      for (const order of [['127.0.0.1', '::1'], ['::1', '127.0.0.1']])
+      for (const order of [
+        ['127.0.0.1', '::1'],
+        ['::1', '127.0.0.1'],
+      ])
         expect(await reached(dialling(port, namesOf(...order)))).to.equal(host);
     }
   });

@@ -1,7 +1,12 @@
 import { expect } from 'chai';
 import { X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
-import { createCertificateAuthority, keyFor, selfSign, type CertificateAuthority } from '#sandbox/certificates.js';
+import {
+  createCertificateAuthority,
+  keyFor,
+  selfSign,
+  type CertificateAuthority,
+} from '#sandbox/certificates.js';
 import { isVerified, openTcp, openTransport, startTls, type Endpoint } from '#src/connection/transport.js';
 import type { ErrorCode } from '#src/errors.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -35,7 +40,11 @@ describe('TLS to the server', function () {
 
   const key = () => keyFor('servers');
   async function issue(request: { hosts: string[]; notBefore?: Date; notAfter?: Date }): Promise<Pair> {
-    const { keyPem, pem, chainPem } = await authority.issue({ commonName: 'localhost', key: await key(), ...request });
+    const { keyPem, pem, chainPem } = await authority.issue({
+      commonName: 'localhost',
+      key: await key(),
+      ...request,
+    });
     return { key: keyPem, cert: pem + chainPem };
   }
 
@@ -76,11 +85,20 @@ describe('TLS to the server', function () {
 
   describe('N-06 refuses a certificate that', () => {
     const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
-    const cases: readonly (readonly [what: string, make: () => Promise<Pair>, code: ErrorCode, host?: string])[] = [
+    const cases: readonly (readonly [
+      what: string,
+      make: () => Promise<Pair>,
+      code: ErrorCode,
+      host?: string,
+    ])[] = [
       [
         'signed itself',
         async () => {
-          const { keyPem, pem } = await selfSign({ commonName: 'localhost', hosts: ['localhost'], key: await key() });
+          const { keyPem, pem } = await selfSign({
+            commonName: 'localhost',
+            hosts: ['localhost'],
+            key: await key(),
+          });
           return { key: keyPem, cert: pem };
         },
         'SERVER_CERTIFICATE_UNTRUSTED',
@@ -226,7 +244,10 @@ describe('TLS to the server', function () {
 
     const violations: readonly (readonly [row: string, answer: Buffer])[] = [
       ['N-04 `S` with bytes stuffed in behind it', Buffer.from('SR\0\0\0\x08\0\0\0\0')],
-      ['N-05 an error (its text is shown to nobody, since anybody could have written it)', Buffer.from('ESFATAL\0M<b>\0\0')],
+      [
+        'N-05 an error (its text is shown to nobody, since anybody could have written it)',
+        Buffer.from('ESFATAL\0M<b>\0\0'),
+      ],
       ['something else', Buffer.from('X')],
     ];
     for (const [what, answer] of violations)
@@ -268,7 +289,11 @@ describe('TLS to the server', function () {
 
     it('to a server of another protocol is refused', async () => {
       server.options = { ...valid, protocols: ['h2'] };
-      const error = await failure(openTransport(endpoint({ negotiation: 'direct' }), waitOf()), TLS, 'TLS_FAILED');
+      const error = await failure(
+        openTransport(endpoint({ negotiation: 'direct' }), waitOf()),
+        TLS,
+        'TLS_FAILED',
+      );
       expect(error.message).to.match(/ALPN|protocol/i);
     });
   });
@@ -364,7 +389,11 @@ describe('TLS to the server', function () {
   it('N-10 refuses a man in the middle who swaps the certificate on the second connection', async () => {
     const to = endpoint();
     await connects(to);
-    const { keyPem, pem } = await selfSign({ commonName: 'localhost', hosts: ['localhost'], key: await key() });
+    const { keyPem, pem } = await selfSign({
+      commonName: 'localhost',
+      hosts: ['localhost'],
+      key: await key(),
+    });
     server.options = { key: keyPem, cert: pem };
     await failure(openTransport(to, waitOf()), TLS, 'SERVER_CERTIFICATE_UNTRUSTED');
     server.options = valid;

@@ -40,7 +40,11 @@ describe('the way through a proxy', function () {
   async function refused(to: Endpoint, code: ErrorCode, words: RegExp): Promise<void> {
     const error = await failure(openTransport(to, waitOf()), CANNOT_REACH, code);
     expect(error.message).to.match(words);
-    const seen = [inspect(error, { depth: Infinity, showHidden: true }), JSON.stringify(error), inspect(to)].join();
+    const seen = [
+      inspect(error, { depth: Infinity, showHidden: true }),
+      JSON.stringify(error),
+      inspect(to),
+    ].join();
     expect(seen).not.to.include(PASSWORD);
     expect(seen).not.to.include(Buffer.from(`u:${PASSWORD}`).toString('base64'));
     while ((proxy?.open ?? 0) > 0) await new Promise((resolve) => setImmediate(resolve));

@@ -97,7 +97,10 @@ describe('the table of properties', () => {
           expect(choices?.map(foldName), choice).not.to.include(foldName(choice));
         expect(unsupported !== undefined && inert !== undefined, 'both').to.equal(false);
         if (neutral && isActive(property))
-          expect(property.visibleWhen ?? property.beside, 'neutral values are of what may not count').not.to.equal(undefined);
+          expect(
+            property.visibleWhen ?? property.beside,
+            'neutral values are of what may not count',
+          ).not.to.equal(undefined);
       });
 
       it('has at most one of a default, a derivation and a duty, and a default that it accepts itself', () => {

@@ -74,14 +74,23 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   };
 }
 
-function authenticate(client: Connection, { user, password, publicKey }: SshServerOptions, attempts: string[]): void {
+function authenticate(
+  client: Connection,
+  { user, password, publicKey }: SshServerOptions,
+  attempts: string[],
+): void {
   const allowed = publicKey === undefined ? undefined : ssh2.utils.parseKey(publicKey);
   if (allowed instanceof Error) throw allowed;
   client.on('authentication', (context) => {
     attempts.push(context.method);
     const isUser = context.username === user;
     if (isUser && context.method === 'password' && context.password === password) context.accept();
-    else if (isUser && context.method === 'publickey' && allowed && context.key.data.equals(allowed.getPublicSSH())) {
+    else if (
+      isUser &&
+      context.method === 'publickey' &&
+      allowed &&
+      context.key.data.equals(allowed.getPublicSSH())
+    ) {
       const { blob, signature, hashAlgo } = context;
       if (!signature || (blob && allowed.verify(blob, signature, hashAlgo) === true)) context.accept();
       else context.reject();

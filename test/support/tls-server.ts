@@ -17,7 +17,8 @@ export interface TlsServer {
   close(): Promise<void>;
 }
 
-export interface TlsServerOptions extends SecureContextOptions, Pick<TLSSocketOptions, 'requestCert' | 'rejectUnauthorized'> {
+export interface TlsServerOptions
+  extends SecureContextOptions, Pick<TLSSocketOptions, 'requestCert' | 'rejectUnauthorized'> {
   /** Sent in answer to the SSLRequest in place of `S`; then nothing more, or the end. */
   readonly answer?: Buffer | 'silence' | 'end';
   readonly protocols?: string[];

@@ -18,7 +18,11 @@ export function tcpError(error: unknown, { host, port }: Address): Error {
 
 /** Why the proxy on the way was not reached. */
 export function firewallUnreachable(error: unknown, proxy: FirewallProxy): ConnectorError {
-  return new ConnectorError('FIREWALL_UNREACHABLE', { proxy: nameOf(proxy), problem: describe(error) }, { cause: error });
+  return new ConnectorError(
+    'FIREWALL_UNREACHABLE',
+    { proxy: nameOf(proxy), problem: describe(error) },
+    { cause: error },
+  );
 }
 
 /** Why the proxy on the way made no connection to `target`. */
@@ -33,14 +37,19 @@ export function firewallRefusal(error: unknown, proxy: FirewallProxy, { host, po
 
 /** Why the SSH server on the way was not reached, or was lost. */
 export function sshUnreachable(error: unknown, ssh: SshServer): ConnectorError {
-  return new ConnectorError('SSH_UNREACHABLE', { ssh: nameOf(ssh), problem: describe(error) }, { cause: error });
+  return new ConnectorError(
+    'SSH_UNREACHABLE',
+    { ssh: nameOf(ssh), problem: describe(error) },
+    { cause: error },
+  );
 }
 
 /** The loss of an open connection; a TLS alert about our certificate may come as late as that (RFC 8446 section 4.4.2.4). */
 export function connectionLost(error: unknown, { host, port }: Address): ConnectorError {
   if (isConnectorError(error)) return error;
   const details = { host, port, problem: describe(error) };
-  if (isAboutOurCertificate(error)) return new ConnectorError('CLIENT_CERTIFICATE_REFUSED', details, { cause: error });
+  if (isAboutOurCertificate(error))
+    return new ConnectorError('CLIENT_CERTIFICATE_REFUSED', details, { cause: error });
   return new ConnectorError('CONNECTION_LOST', details, { cause: error });
 }
 
@@ -74,7 +83,12 @@ export function tlsError(error: unknown, { host, port, tls }: Endpoint): Connect
 export class NoTls extends Error {}
 
 /** What a server gives that takes the beginning of TLS for a startup packet. */
-const NO_TLS_CODES = ['ECONNRESET', 'EPIPE', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
+const NO_TLS_CODES = [
+  'ECONNRESET',
+  'EPIPE',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+];
 
 function isNoTls(error: unknown): boolean {
   return error instanceof NoTls || NO_TLS_CODES.includes(codeOf(error));

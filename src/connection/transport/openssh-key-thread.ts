@@ -13,7 +13,15 @@ export interface Derivation {
 
 const { pbkdf } = bcrypt as {
   pbkdf(
-    ...secret: [passphrase: Buffer, length: number, salt: Buffer, length: number, into: Buffer, length: number, rounds: number]
+    ...secret: [
+      passphrase: Buffer,
+      length: number,
+      salt: Buffer,
+      length: number,
+      into: Buffer,
+      length: number,
+      rounds: number,
+    ]
   ): number;
 };
 const { passphrase, salt, rounds, bytes } = workerData as Derivation;

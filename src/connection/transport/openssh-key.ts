@@ -107,7 +107,10 @@ function writeKey(publicKey: Buffer, secret: Buffer): string {
   const none = field(Buffer.from('none'));
   const one = Buffer.from([0, 0, 0, 1]);
   const parts = [MAGIC, none, none, field(Buffer.alloc(0)), one, field(publicKey), field(secret)];
-  const lines = Buffer.concat(parts).toString('base64').match(/.{1,70}/g) ?? [];
+  const lines =
+    Buffer.concat(parts)
+      .toString('base64')
+      .match(/.{1,70}/g) ?? [];
   return [BEGIN, ...lines, END, ''].join('\n');
 }
 

@@ -36,7 +36,8 @@ async function readKey(proof: KeyProof, readFile: ReadFile): Promise<Secret> {
     ? await openSshKey(text, passphrase)
     : await readPem(text, passphrase);
   const parsed = ssh2.utils.parseKey(key);
-  if (parsed instanceof Error || Array.isArray(parsed)) throw unusable('it is damaged, or of a kind that is not supported');
+  if (parsed instanceof Error || Array.isArray(parsed))
+    throw unusable('it is damaged, or of a kind that is not supported');
   return new Secret(key);
 }
 

@@ -24,7 +24,10 @@ export interface DialOptions {
  *
  * @throws the first error of the system; the reason of `signal`
  */
-export async function dial(target: Target, { clock, signal, lookup = allAddresses }: DialOptions): Promise<Socket> {
+export async function dial(
+  target: Target,
+  { clock, signal, lookup = allAddresses }: DialOptions,
+): Promise<Socket> {
   const { host, port } = target;
   if (isIP(host) !== 0) return race([host], port, clock, signal);
   const found = await Promise.race([lookup(host), aborted(signal)]);
@@ -46,7 +49,12 @@ function familiesByTurns(found: readonly LookupAddress[]): string[] {
 /** RFC 8305 section 8: Connection Attempt Delay. */
 const ATTEMPT_DELAY_MS = 250;
 
-function race(addresses: readonly string[], port: number, clock: Clock, signal: AbortSignal): Promise<Socket> {
+function race(
+  addresses: readonly string[],
+  port: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const attempts = new Set<Socket>();
     const waiting = [...addresses];
@@ -64,7 +72,13 @@ function race(addresses: readonly string[], port: number, clock: Clock, signal: 
       });
     };
     const attempt = (address: string): void => {
-      const socket = connect({ host: address, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
+      const socket = connect({
+        host: address,
+        port,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: 30_000,
+      });
       attempts.add(socket);
       // This listener stays: what carries another stream may fail after that one has ended.
       socket.on('error', (error) => {

@@ -90,7 +90,7 @@ async function shakeHands(
   wait: Wait,
 ): Promise<TLSSocket> {
   const server = nameOf(endpoint);
-  const ticket = tickets.of(server, wait.clock.steadyMs());
+  const ticket = resumes(endpoint.tls) ? tickets.of(server, wait.clock.steadyMs()) : undefined;
   const stream = encrypt(socket, endpoint, context, ticket?.session);
   // In TLS 1.2 a session comes before its server is verified.
   let early: Buffer | undefined;
@@ -111,8 +111,13 @@ async function shakeHands(
     ticket && stream.isSessionReused()
       ? ticket.shown
       : { certificate: stream.getPeerCertificate(), atMs: wait.clock.steadyMs() };
-  tickets.collect(server, stream, shown, early);
+  if (resumes(endpoint.tls)) tickets.collect(server, stream, shown, early);
   return stream;
+}
+
+// A server that asks for certificates may break a resumption off (OpenSSL does without a session id context).
+function resumes({ clientCertificate }: TlsSettings): boolean {
+  return clientCertificate === undefined;
 }
 
 function encrypt(
@@ -173,7 +178,8 @@ function peerProblem(stream: TLSSocket, { host, port, tls }: Endpoint, nowMs: nu
   const { mode, pins } = tls;
   if (pins) {
     const thumbprint = thumbprintOf(stream);
-    if (!pins.includes(thumbprint)) return new ConnectorError('SERVER_CERTIFICATE_NOT_PINNED', { host, port, thumbprint });
+    if (!pins.includes(thumbprint))
+      return new ConnectorError('SERVER_CERTIFICATE_NOT_PINNED', { host, port, thumbprint });
     return timeProblem(stream.getPeerCertificate(), nowMs);
   }
   if (mode === 'require') return undefined;

@@ -67,7 +67,11 @@ function certificateError(error: ConnectorError): ConnectorError {
   const { code, message } = error;
   if (code === 'PROPERTY_FILE_UNREADABLE') return error;
   if (code === 'CERTIFICATE_PASSWORD_WRONG' || code === 'CERTIFICATE_PASSWORD_MISSING')
-    return new ConnectorError('CLIENT_CERTIFICATE_PASSWORD_WRONG', {}, { properties: ['SSLClientCertPassword'] });
+    return new ConnectorError(
+      'CLIENT_CERTIFICATE_PASSWORD_WRONG',
+      {},
+      { properties: ['SSLClientCertPassword'] },
+    );
   const problem = message.replaceAll('OAuthJWTCert', 'SSLClientCert').replace(/\.$/, '');
   return new ConnectorError('CLIENT_CERTIFICATE_UNUSABLE', { problem }, { properties: ['SSLClientCert'] });
 }

@@ -73,9 +73,7 @@ export function registerConnection(form) {
     if (isOpen && entryPoints.includes(name)) return true;
     return Object.entries(visibleWhen ?? {}).every(
       ([decider, allowed]) =>
-        allowed.includes(values[decider]) ||
-        allowed.includes(said(decider)) ||
-        isVariable(said(decider)),
+        allowed.includes(values[decider]) || allowed.includes(said(decider)) || isVariable(said(decider)),
     );
   }
 
