@@ -28,7 +28,15 @@ export function openTcp(endpoint: Endpoint, wait: Wait): Promise<Socket> {
   const { way } = endpoint;
   const through = nameOfWay(way);
   const stage = `the TCP connection${through === undefined ? '' : ` through ${through}`}`;
-  return within(wait, endpoint, stage, ({ signal, resolve, reject }) => {
-    openWay(endpoint, way, { clock: wait.clock, signal }).then(resolve, reject);
+  return within(wait, endpoint, stage, (settle) => {
+    const { signal } = settle;
+    openWay(endpoint, way, { clock: wait.clock, signal }).then(
+      (socket) => {
+        settle.resolve(socket);
+      },
+      (error: unknown) => {
+        settle.reject(error as Error);
+      },
+    );
   });
 }

@@ -75,7 +75,7 @@ describe('the way through an SSH server', function () {
   }
 
   async function connects(to: Endpoint): Promise<void> {
-    const socket = await openTransport(to, waitOf());
+    const socket = await openTransport(to, waitOf(15_000));
     expect(await echo(socket)).to.equal('ping');
     await gone(socket);
     await nothingOpen();
@@ -292,7 +292,7 @@ describe('the way through an SSH server', function () {
     });
 
     it('opening it never holds the event loop up', async () => {
-      const pair = pairOf('ed25519', PASSPHRASE, 32);
+      const pair = pairOf('ed25519', PASSPHRASE, 16);
       await start({ publicKey: pair.public });
       let longest = 0;
       let last = performance.now();
@@ -305,8 +305,8 @@ describe('the way through an SSH server', function () {
       watch();
       await connects(through(byKey(pair.private, PASSPHRASE)));
       isOver = true;
-      // Half a second and more of one core.
-      expect(longest).to.be.lessThan(300);
+      // In the loop itself it would take 300 ms of an idle machine.
+      expect(longest).to.be.lessThan(200);
     });
   });
 });

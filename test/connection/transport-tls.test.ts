@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { X509Certificate } from 'node:crypto';
+import { TLSSocket } from 'node:tls';
 import forge from 'node-forge';
 import {
   createCertificateAuthority,
@@ -325,7 +326,8 @@ describe('TLS to the server', function () {
         const to = endpoint();
         for (let count = 0; count < 3; count += 1) await connects(to);
         expect(server.counts).to.deep.equal({ connections: 3, resumed: 2 });
-        const socket = (await openTransport(to, waitOf())) as import('node:tls').TLSSocket;
+        const socket = await openTransport(to, waitOf());
+        if (!(socket instanceof TLSSocket)) throw new Error('it is not encrypted');
         expect(socket.isSessionReused()).to.equal(true);
         // What channel binding and the log need.
         expect(socket.getPeerCertificate().raw.equals(new X509Certificate(valid.cert).raw)).to.equal(true);

@@ -92,7 +92,7 @@ function authenticate(
       context.key.data.equals(allowed.getPublicSSH())
     ) {
       const { blob, signature, hashAlgo } = context;
-      if (!signature || (blob && allowed.verify(blob, signature, hashAlgo) === true)) context.accept();
+      if (!signature || (blob && allowed.verify(blob, signature, hashAlgo))) context.accept();
       else context.reject();
     } else context.reject(['password', 'publickey']);
   });

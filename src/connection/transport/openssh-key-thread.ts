@@ -11,19 +11,16 @@ export interface Derivation {
   readonly bytes: number;
 }
 
-const { pbkdf } = bcrypt as {
-  pbkdf(
-    ...secret: [
-      passphrase: Buffer,
-      length: number,
-      salt: Buffer,
-      length: number,
-      into: Buffer,
-      length: number,
-      rounds: number,
-    ]
-  ): number;
-};
+type Pbkdf = (
+  ...given: [
+    ...[passphrase: Buffer, passphraseBytes: number],
+    ...[salt: Buffer, saltBytes: number],
+    ...[derived: Buffer, derivedBytes: number],
+    rounds: number,
+  ]
+) => number;
+
+const { pbkdf } = bcrypt as { readonly pbkdf: Pbkdf };
 const { passphrase, salt, rounds, bytes } = workerData as Derivation;
 const secret = Buffer.from(passphrase);
 const derived = Buffer.alloc(bytes);

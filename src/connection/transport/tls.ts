@@ -25,7 +25,14 @@ export function isVerified(socket: Socket, { mode, pins }: TlsSettings): boolean
 export async function startTls(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLSSocket> {
   try {
     const trust = await within<Trust>(wait, endpoint, 'the TLS handshake', (settle) => {
-      trustOf(endpoint.tls).then(settle.resolve, settle.reject);
+      trustOf(endpoint.tls).then(
+        (made) => {
+          settle.resolve(made);
+        },
+        (error: unknown) => {
+          settle.reject(error as Error);
+        },
+      );
     }).catch((error: unknown) => {
       throw wait.signal?.aborted === true ? error : tlsError(error, endpoint);
     });
@@ -204,6 +211,6 @@ function coded(code: string, message: string): Error {
 // After a call of getPeerX509Certificate(), getPeerCertificate() gives nothing any more (Node.js 20), so only one of the two is used.
 /** SHA-256 of the certificate of the peer, 64 hexadecimal digits in capitals; '' where it has none. */
 function thumbprintOf(stream: TLSSocket): string {
-  const { fingerprint256 }: Partial<PeerCertificate> = stream.getPeerCertificate();
-  return fingerprint256?.replaceAll(':', '') ?? '';
+  const certificate = stream.getPeerCertificate();
+  return 'fingerprint256' in certificate ? certificate.fingerprint256.replaceAll(':', '') : '';
 }
