@@ -625,7 +625,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'The private key for the SSH server cannot be used: {problem}.',
-    cure: 'Set SSHClientCert to a private key in OpenSSH or PEM form, or to the path of its file.',
+    cure: 'Set SSHClientCert to a private key as "ssh-keygen" writes it, or in PEM form, or to the path of its file.',
   },
   SSH_KEY_PASSPHRASE_WRONG: {
     type: 'POSTGRESQL:SETTINGS',
@@ -638,7 +638,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:CANNOT_REACH',
     retryable: true,
     message: 'The SSH server {ssh} made no connection to {host}:{port}: {problem}.',
-    cure: 'Check Server and Port as the SSH server sees them, and that it allows forwarding (AllowTcpForwarding, PermitOpen).',
+    cure: 'Check Server and Port as the SSH server sees them, and that its configuration allows to forward TCP to them.',
   },
   SERVER_WITHOUT_TLS: {
     type: 'POSTGRESQL:TLS',

@@ -18,8 +18,7 @@ const TRUSTS = new WeakMap<TlsSettings, FileMade<Trust>>();
  * What connections under `tls` share: the context with its authorities and the client certificate,
  * whose file is looked at for each connection.
  *
- * @throws ConnectorError TLS_FAILED's cause for authorities that cannot be read; PROPERTY_FILE_UNREADABLE,
- *   CLIENT_CERTIFICATE_UNUSABLE, CLIENT_CERTIFICATE_PASSWORD_WRONG
+ * @throws ConnectorError PROPERTY_FILE_UNREADABLE, CLIENT_CERTIFICATE_UNUSABLE, CLIENT_CERTIFICATE_PASSWORD_WRONG
  */
 export function trustOf(tls: TlsSettings): Promise<Trust> {
   let trust = TRUSTS.get(tls);
