@@ -254,7 +254,7 @@ export const ERRORS = {
   CERTIFICATE_KEY_UNSUITABLE: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
-    message: 'The key of the certificate cannot be used with Microsoft Entra ID: {problem}.',
+    message: 'The key of the certificate cannot be used: {problem}.',
     cure: 'Use an RSA key of at least 2048 bits.',
   },
   TOKEN_FILE_REFUSED: {
@@ -602,6 +602,62 @@ export const ERRORS = {
     message: 'No session could be opened in {attempts} attempts: {problem}.',
     cure: 'See what the last attempt failed with; raise ReconnectionAttempts or ReconnectionFrequency if the server needs longer to come back.',
   },
+  FIREWALL_UNREACHABLE: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The proxy {proxy} on the way to the server cannot be reached: {problem}.',
+    cure: 'Check FirewallType, FirewallServer and FirewallPort, and that this machine may reach the proxy.',
+  },
+  FIREWALL_AUTHENTICATION_FAILED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: false,
+    message:
+      'The proxy {proxy} on the way to the server did not accept the user name and password for it, or wants some ({problem}).',
+    cure: 'Set FirewallUser and FirewallPassword. The proxy must offer Basic (TUNNEL) or user name and password (SOCKS5).',
+  },
+  FIREWALL_REFUSED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The proxy {proxy} made no connection to {host}:{port}: {problem}.',
+    cure: 'Ask for this host and port to be allowed at the proxy, and check that FirewallType names its kind.',
+  },
+  SSH_UNREACHABLE: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The SSH server {ssh} cannot be reached: {problem}.',
+    cure: 'Check SSHServer and SSHPort, and that this machine may reach the SSH server.',
+  },
+  SSH_SERVER_NOT_VERIFIED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The SSH server {ssh} has not the key that SSHServerFingerprint names, but {fingerprint}.',
+    cure: 'Compare it with what "ssh-keygen -lf" prints at the SSH server itself, and set SSHServerFingerprint only if they are the same. Nothing secret was sent.',
+  },
+  SSH_AUTHENTICATION_FAILED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: false,
+    message: 'The SSH server {ssh} refused the login of "{user}".',
+    cure: 'Check SSHUser and SSHPassword or SSHClientCert, and that SSHAuthMode names a way that the SSH server offers.',
+  },
+  SSH_KEY_UNUSABLE: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The private key for the SSH server cannot be used: {problem}.',
+    cure: 'Set SSHClientCert to a private key as "ssh-keygen" writes it, or in PEM form, or to the path of its file.',
+  },
+  SSH_KEY_PASSPHRASE_WRONG: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message:
+      'The private key for the SSH server does not open: its passphrase is wrong or missing, or it is damaged.',
+    cure: 'Correct SSHClientCertPassword.',
+  },
+  SSH_FORWARDING_REFUSED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The SSH server {ssh} made no connection to {host}:{port}: {problem}.',
+    cure: 'Check Server and Port as the SSH server sees them, and that its configuration allows to forward TCP to them.',
+  },
   SERVER_WITHOUT_TLS: {
     type: 'POSTGRESQL:TLS',
     retryable: false,
@@ -626,6 +682,39 @@ export const ERRORS = {
     retryable: false,
     message: 'The certificate presented by {host}:{port} is for another name ({problem}).',
     cure: 'Set Server to a name that the certificate holds. The token was not sent.',
+  },
+  SERVER_CERTIFICATE_NOT_PINNED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message:
+      'The certificate of {host}:{port} is not the one that SSLServerCert names; its SHA-256 thumbprint is {thumbprint}.',
+    cure: 'If the certificate of the server was replaced, compare this thumbprint with that at the server and set SSLServerCert to it. Nothing secret was sent.',
+  },
+  CLIENT_CERTIFICATE_UNUSABLE: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The client certificate for the server cannot be used: {problem}.',
+    cure: 'Check SSLClientCert, SSLClientCertType and SSLClientCertSubject: a PFX or PEM file with the certificate and its private key is needed.',
+  },
+  CLIENT_CERTIFICATE_PASSWORD_WRONG: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message:
+      'The client certificate for the server does not open: its password is wrong or missing, or the store is damaged.',
+    cure: 'Correct SSLClientCertPassword.',
+  },
+  CLIENT_CERTIFICATE_REFUSED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message:
+      'The server {host}:{port} wants a client certificate, or does not accept the one it got ({problem}).',
+    cure: 'Set SSLClientCert to a certificate that an authority trusted by the server has issued for this role (ssl_ca_file, clientcert).',
+  },
+  DIRECT_TLS_REFUSED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The server {host}:{port} did not take TLS at once ({problem}).',
+    cure: 'Set SSLNegotiation=postgres: servers before PostgreSQL 17 take TLS only after a request. Nothing was sent without encryption.',
   },
   TLS_FAILED: {
     type: 'POSTGRESQL:TLS',

@@ -7,7 +7,7 @@ import { logIn, logInAt } from './connection/login.js';
 import type { PgSession } from './connection/pg-session.js';
 import type { Session } from './connection/session.js';
 import { isSingle, openAtTarget } from './connection/targets.js';
-import { openTcp, startTls, type Wait } from './connection/transport.js';
+import { nameOfWay, openTcp, startTls, type Wait } from './connection/transport.js';
 import type { Diagnostics } from './diagnostics.js';
 import { isConnectorError } from './errors.js';
 import type { ResolvedSettings, ServerHost, Settings } from './settings/settings.js';
@@ -124,7 +124,9 @@ async function walkToDatabase(
   const wait: Wait = { clock, budget: startBudget(clock, timeoutMs), signal };
   const tcp = await walk.step('tcp', async () => {
     const value = await openTcp(server, wait);
-    return { value, detail: { ...detail, address: value.remoteAddress, port: value.remotePort } };
+    const through = nameOfWay(server.way);
+    const peer = { address: value.remoteAddress, port: value.remotePort };
+    return { value, detail: { ...detail, ...(through === undefined ? peer : { through }) } };
   });
   const isEncrypted = server.tls.mode !== 'disable';
   if (!isEncrypted) walk.skip('tls', withoutTls(effective));

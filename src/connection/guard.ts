@@ -7,7 +7,7 @@ import { isWellFormed } from './login-message.js';
 import type { BearerDemand } from './oauth-bearer.js';
 import { FrameSplitter, HEADER_BYTES } from './protocol/frames.js';
 import { Requests } from './protocol/requests.js';
-import type { Endpoint } from './transport.js';
+import { connectionLost, type Endpoint } from './transport.js';
 
 /** Largest message before the login is complete; a real one has a few hundred bytes. */
 const LARGEST_LOGIN_MESSAGE = 65_536;
@@ -239,9 +239,7 @@ export class Guard extends EventEmitter {
   }
 
   #lost(error: Error): ConnectorError {
-    if (isConnectorError(error)) return error;
-    const { host, port } = this.#endpoint;
-    return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
+    return connectionLost(error, this.#endpoint);
   }
 }
 

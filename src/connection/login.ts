@@ -5,7 +5,7 @@ import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
 import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 import type { ServerSettings, Settings } from '../settings/settings.js';
 import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
@@ -17,7 +17,7 @@ import type { Reconnection } from './reconnection.js';
 import { reportedRole, watchRole } from './server-role.js';
 import { preludeOf, startupOptions } from './session-settings.js';
 import { openAtTarget } from './targets.js';
-import { openTransport, within, type Wait } from './transport.js';
+import { connectionLost, openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What a login takes. */
@@ -149,14 +149,15 @@ export async function logIn(
   }
 }
 
-function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
-  if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
-  const code = isSaslFailure(error) ? 'PROTOCOL_VIOLATION' : 'CONNECTION_LOST';
-  return new ConnectorError(code, { host, port, problem: describe(error) }, { cause: error });
+function lostDuringLogin(error: unknown, server: Settings['server'], { signal }: Wait): unknown {
+  if (signal?.aborted === true && error === signal.reason) return error;
+  if (!isSaslFailure(error)) return connectionLost(error, server);
+  const { host, port } = server;
+  return new ConnectorError('PROTOCOL_VIOLATION', { host, port, problem: error.message }, { cause: error });
 }
 
 // The driver has no code for a server that does not keep to SCRAM, or does not prove itself.
-function isSaslFailure(error: unknown): boolean {
+function isSaslFailure(error: unknown): error is Error {
   return error instanceof Error && error.message.startsWith('SASL: ');
 }
 

@@ -29,6 +29,8 @@ export const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   sslcompression: 'TLS never compresses',
   sslcrl: REVOCATION,
   sslcrldir: REVOCATION,
+  sslkey: 'put the private key and its certificate into one PEM file and name it in SSLClientCert',
+  sslcertmode: 'a certificate is presented where SSLClientCert is set',
   sslsni: 'the name of the server is always told',
   sslminprotocolversion: TLS_VERSION,
   sslmaxprotocolversion: TLS_VERSION,

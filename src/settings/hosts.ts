@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { domainToASCII, domainToUnicode } from 'node:url';
+import { isHostName } from './host-name.js';
 import type { ValueReader } from './value-reader.js';
 
 /** Where a server listens. */
@@ -52,20 +52,8 @@ function hostOf(entry: string): { host: string; port: number | undefined } | und
     /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(entry) ?? [];
   const port = digits === undefined ? undefined : Number(digits);
   const isPort = port === undefined || (port >= 1 && port <= 65_535);
-  const isRight = name !== undefined && (bracketed === undefined ? isHost(name) : isIPv6(bracketed));
+  const isRight = name !== undefined && (bracketed === undefined ? isHostName(name) : isIPv6(bracketed));
   return isRight && isPort ? { host: name, port } : undefined;
-}
-
-/** Characters of the longest name that DNS has, with the dot at its end. */
-const LONGEST_HOST = 254;
-
-/** A name or an address that means what it shows: neither `127.1` nor letters that a resolver folds. */
-function isHost(text: string): boolean {
-  if (text.length > LONGEST_HOST) return false;
-  if (!/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(text) || text.normalize('NFKC') !== text) return false;
-  const ascii = domainToASCII(text);
-  const resolved = /^[\x20-\x7e]*$/.test(text) ? ascii : domainToUnicode(ascii);
-  return resolved === text.toLowerCase();
 }
 
 /** What libpq, pgjdbc and Npgsql call them, in small letters without hyphens. */

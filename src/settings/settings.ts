@@ -26,7 +26,9 @@ export type {
 } from './identity.js';
 export type { ServerHost, TargetServer } from './hosts.js';
 export type { ProxySettings } from './proxy.js';
-export type { ServerSettings, TlsSettings } from './server.js';
+export type { ServerSettings } from './server.js';
+export type { ClientCertificate, TlsSettings } from './tls.js';
+export type { FirewallProxy, SshProof, SshServer, WaySettings } from './way.js';
 
 /** A token that the user obtained. */
 export interface SuppliedToken {
@@ -128,12 +130,15 @@ function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedS
   const values = new ValueReader(read.properties, sources);
   const login = chooseLogin(values);
   values.requireSupport();
+  const settings = build(values, login);
   const deciding = {
     AuthScheme: login.scheme,
     InitiateOAuth: login.initiate,
     OAuthGrantType: login.grant,
+    FirewallType: values.counting('FirewallType') ?? '',
+    UseSSH: values.counting('UseSSH') ?? '',
+    SSHAuthMode: values.counting('SSHAuthMode') ?? '',
   };
-  const settings = build(values, login);
   values.requireAll(login.isRefused ? {} : deciding);
   values.throwProblems();
   noteIdle(values, deciding);

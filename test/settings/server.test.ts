@@ -107,7 +107,7 @@ describe('TLS to the server', () => {
     [
       `${PASSWORD}SSLServerCert=*`,
       'PROPERTY_UNSUPPORTED',
-      'SSLServerCert: a single pinned certificate is not supported; set SSLCA to the authority that issued it',
+      'SSLServerCert: any certificate would be taken; write the SHA-256 thumbprint of the one that the server has',
     ],
     [
       `${PASSWORD}SSLMode=weak`,

@@ -287,11 +287,17 @@ describe('connection URIs', () => {
       expect(resolved(`${PASSWORD}ssl=true`).server.tls.mode).to.equal('verify-full');
     });
 
-    for (const parameter of ['sslcert=/x', 'sslkey=/x', 'sslpassword=x']) {
-      it(`P-24 refuses ${parameter}`, async () => {
-        await failure(() => explainSettings(`${PASSWORD}${parameter}`), SETTINGS, 'PROPERTY_UNSUPPORTED');
-      });
-    }
+    it('P-24 takes sslcert and sslpassword for the client certificate', () => {
+      const { clientCertificate } = resolved(`${PASSWORD}sslcert=/x&sslpassword=y`).server.tls;
+      expect(clientCertificate?.store.reveal()).to.equal('/x');
+      expect(clientCertificate?.password?.reveal()).to.equal('y');
+    });
+
+    it('P-24 refuses sslkey, and says where the key belongs', async () => {
+      const refused = () => explainSettings(`${PASSWORD}sslkey=/x`);
+      const { message } = await failure(refused, SETTINGS, 'UNKNOWN_PROPERTY');
+      expect(message).to.contain('sslkey (put the private key and its certificate into one PEM file');
+    });
 
     for (const parameter of [
       'options=-c%20search_path%3Dx',
