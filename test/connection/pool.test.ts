@@ -31,8 +31,7 @@ class Thing implements Poolable {
     };
   }
 
-  validate(signal: AbortSignal): Promise<boolean> {
-    void signal;
+  validate(): Promise<boolean> {
     return this.isAlive();
   }
 

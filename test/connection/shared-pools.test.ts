@@ -1,7 +1,7 @@
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { systemClock } from '#src/clock.js';
-import type { Connector } from '#src/connector.js';
+import type { Connector, ConnectorOptions } from '#src/connector.js';
 import { failure } from '../support/failure.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { recordingLogger } from '../support/log.js';
@@ -14,7 +14,8 @@ const SLEEP = { sql: 'select pg_sleep(30)' };
 describe('pools of a process', function () {
   this.timeout(20_000);
   const use = useSandbox();
-  const { connect } = use;
+  const connect = (changes: Record<string, string> = {}, options: ConnectorOptions = {}): Connector =>
+    use.connect(changes, { clock: systemClock, ...options });
 
   const sleeping = async (): Promise<boolean> =>
     (await use.sandbox.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)).length >

@@ -49,7 +49,7 @@ export class SteppedClock implements Clock {
 
 /** Lets promises settle; the longest chain in the pool takes fewer turns. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 16; turn += 1) await undefined;
+  for (let turn = 0; turn < 16; turn += 1) await Promise.resolve();
 }
 
 /** Something that answers when it is told to. */
