@@ -696,7 +696,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [0, 1_000],
     default: '0',
-    help: 'Idle sessions that are kept open.',
+    help: 'Sessions that are held open from the first use on, and replaced when they end.',
   },
   {
     name: 'PoolMaxSize',
@@ -706,7 +706,7 @@ export const PROPERTIES = [
     kind: 'integer',
     range: [1, 1_000],
     default: '10',
-    help: 'Most sessions this connection opens at once. 0 or less, as others write it, is read as UseConnectionPooling=false.',
+    help: 'Most sessions that connections with these settings have at once in a process. 0 or less, as others write it, is read as UseConnectionPooling=false.',
   },
   {
     name: 'PoolWaitTime',
@@ -737,7 +737,7 @@ export const PROPERTIES = [
     range: [0, TIMER_SECONDS],
     unit: 'seconds',
     default: '0',
-    help: 'Age at which a session is replaced by a new one; 0 sets no limit.',
+    help: 'Age at which a session is replaced by a new one, up to a tenth earlier; 0 sets no limit.',
   },
   {
     name: 'Logfile',
