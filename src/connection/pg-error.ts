@@ -92,7 +92,9 @@ export function loginError(error: ServerError, { user, database, isToken }: Logi
     const properties = ['TimeZone', 'SearchPath'];
     return new ConnectorError('PROPERTY_INVALID', { problems }, { ...context, properties });
   }
-  if (error.code === '08P01') return new ConnectorError('POOLER_MODE_NEEDED', { serverMessage }, context);
+  // PgBouncer has one SQLSTATE for all that it refuses; only its words tell this from a wrong password.
+  if (error.code === '08P01' && serverMessage.startsWith('unsupported startup parameter'))
+    return new ConnectorError('POOLER_MODE_NEEDED', { serverMessage }, context);
   if (error.code === '3D000') return new ConnectorError('DATABASE_UNKNOWN', { database }, context);
   if (isToken && (error.code === '28P01' || isUnknownRole(error)))
     return new ConnectorError('ROLE_UNKNOWN', { user, serverMessage }, context);
