@@ -47,7 +47,8 @@ const VICTIMS: readonly Work[] = [
     ),
   async (connector, signal) => {
     const sql = 'select generate_series(1, 10000000) /* storm */';
-    for await (const _ of connector.stream('select', { sql }, { signal, batchSize: 100 })) void _;
+    for await (const batch of connector.stream('select', { sql }, { signal, batchSize: 100 }))
+      if (batch.length > 100) throw new Error('a batch is too large');
   },
 ];
 

@@ -197,7 +197,8 @@ describe('a session in trouble', function () {
     await failure(
       async () => {
         const sql = 'select generate_series(1, 100000000)';
-        for await (const _ of connector.stream('select', { sql }, { timeoutMs: 100 })) void _;
+        for await (const batch of connector.stream('select', { sql }, { timeoutMs: 100 }))
+          expect(batch).to.not.equal(undefined);
       },
       'POSTGRESQL:QUERY_TIMEOUT',
       'OPERATION_TIMEOUT',
