@@ -745,7 +745,7 @@ export const PROPERTIES = [
   {
     name: 'SearchPath',
     title: 'Search Path',
-    aliases: ['search_path', 'currentSchema'],
+    aliases: ['currentSchema'],
     group: 'miscellaneous',
     kind: 'text',
     derived: 'that of the role and the database',
@@ -754,7 +754,6 @@ export const PROPERTIES = [
   {
     name: 'StatementTimeout',
     title: 'Statement Timeout',
-    aliases: ['statement_timeout'],
     group: 'miscellaneous',
     kind: 'integer',
     range: [0, 2_147_483_647],

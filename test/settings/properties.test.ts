@@ -38,7 +38,8 @@ const OWN = `
   AzureEnvironment AzureAuthority AzureRegion OAuthClientSecretFallback OAuthJWTCertFallback
   OAuthClientSecretExpires OAuthSettingsKey OAuthClientAssertion OAuthIssuer OAuthAccessTokenURL
   OAuthPasswordGrantMode OAuthAudience SSLMode SSLNegotiation SSLCA TokenCA ApplicationName
-  OAuthJWTCertKeyPassword OAuthJWTEncryption OAuthJWTSendX5C OAuthJWTSubject OAuthJWTAudience RequireAuth`;
+  OAuthJWTCertKeyPassword OAuthJWTEncryption OAuthJWTSendX5C OAuthJWTSubject OAuthJWTAudience RequireAuth
+  SearchPath StatementTimeout PoolerMode`;
 const namesIn = (text: string): string[] => text.trim().split(/\s+/);
 
 function expectCondition(condition: PropertyCondition): void {
