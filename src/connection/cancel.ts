@@ -64,7 +64,7 @@ export async function stopStatement(client: pg.Client, endpoint: Endpoint, clock
  *   which it came, which it does once the signal is given, or it was never sent
  * @throws ConnectorError of the transport
  */
-export async function cancelBackend(client: pg.Client, endpoint: Endpoint, wait: Wait): Promise<boolean> {
+async function cancelBackend(client: pg.Client, endpoint: Endpoint, wait: Wait): Promise<boolean> {
   const socket = await openTransport(endpoint, wait).catch((error: unknown) => {
     if (isRunning(client)) throw error;
     return undefined;

@@ -302,7 +302,9 @@ export class PgSession implements Session, Poolable {
 
   #failure(error: unknown, options: StatementOptions): ConnectorError {
     if (isServerError(error) && !isFatal(error)) return statementError(error);
-    const reason = isServerError(error) ? statementError(error) : (this.#broken ?? this.#lost(error));
+    // The server ends the session: by its shutdown (class 57P), or by a limit of idle time, say.
+    const isShutdown = isServerError(error) && error.code.startsWith('57P');
+    const reason = isShutdown ? statementError(error) : (this.#broken ?? this.#lost(error));
     this.#breakWith(reason);
     return this.#withDoubt(reason, options);
   }
