@@ -48,6 +48,13 @@ export function startBudget(clock: Clock, totalMs: number): Budget {
   };
 }
 
+/** Resolves when the event loop has heard what has already arrived from outside. No time needs to pass. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 /** Resolves after `delayMs`, or as soon as `signal` aborts; never rejects. */
 export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -783,7 +783,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
     message: 'What answers the login does not take the settings of a session: {serverMessage}',
-    cure: 'Set PoolerMode=TRANSACTION where PgBouncer stands before the server (Azure: port 6432).',
+    cure: 'Set PoolerMode=TRANSACTION: a pooler stands before the server (Azure: port 6432).',
   },
   SERVER_BUSY: {
     type: 'POSTGRESQL:CONNECTIVITY',

@@ -75,6 +75,7 @@ export function loginError(error: ServerError, facts: LoginFacts): ConnectorErro
     const properties = ['TimeZone', 'SearchPath'];
     return new ConnectorError('PROPERTY_INVALID', { problems }, { ...context, properties });
   }
+  // PgBouncer has one SQLSTATE for all that it refuses; only its words tell this from a wrong password.
   if (error.code === '08P01' && serverMessage.startsWith('unsupported startup parameter'))
     return new ConnectorError('POOLER_MODE_NEEDED', { serverMessage }, context);
   if (error.code === '3D000') return new ConnectorError('DATABASE_UNKNOWN', { database }, context);

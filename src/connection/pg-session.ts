@@ -1,7 +1,7 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { aborted, deadline, delay, type Clock } from '../clock.js';
+import { aborted, deadline, nextTurn, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
 import { stopStatement } from './cancel.js';
@@ -11,12 +11,14 @@ import type { Guard } from './guard.js';
 import type { Placement, ServerRole } from './host-roles.js';
 import type { LaneRead } from './lane-read.js';
 import { Pipeline } from './pipeline.js';
+import { inDoubt, lateOutcome } from './outcome.js';
 import type { Poolable } from './pool.js';
-import type { Row, RowBatch } from './rows.js';
+import { preceded, send } from './prelude.js';
+import type { RowBatch } from './rows.js';
 import type { BatchOptions, Session, StatementOptions } from './session.js';
 import type { Endpoint } from './transport.js';
-import { preceded } from './prelude.js';
 import type { SessionSetting } from './session-settings.js';
+import { Stoppage } from './stoppage.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
 /** What a session needs beside its driver. */
@@ -54,8 +56,7 @@ export class PgSession implements Session, Poolable {
   #isTouched = false;
   /** Between our own BEGIN and COMMIT. */
   #inTransaction = false;
-  /** While what was given up comes to its end: whether the session survives it. */
-  #stopping: Promise<boolean> | undefined;
+  readonly #stoppage = new Stoppage();
   /** Those who wait for an answer, and would wait in vain once the session is broken. */
   readonly #waiting = new Set<(error: Error) => void>();
 
@@ -90,7 +91,8 @@ export class PgSession implements Session, Poolable {
   /** Ready for another borrower: connected to the right server, and in no transaction. */
   get usable(): boolean {
     const { isCurrent } = this.#context.placement;
-    return isCurrent && this.#isWhole() && !this.#stopping && this.#client.getTransactionStatus() === 'I';
+    const isFree = this.#isWhole() && !this.#stoppage.isUnderWay;
+    return isCurrent && isFree && this.#client.getTransactionStatus() === 'I';
   }
 
   get sent(): number {
@@ -111,7 +113,7 @@ export class PgSession implements Session, Poolable {
 
   /** Stops the read that the server works on. The session is out of use until that has come to its end. */
   interrupt(): void {
-    if (!this.#stopping && this.#isWhole()) this.#stop();
+    if (!this.#stoppage.isUnderWay && this.#isWhole()) this.#stop();
   }
 
   whenBroken(listener: () => void): void {
@@ -128,7 +130,7 @@ export class PgSession implements Session, Poolable {
    */
   async clean(): Promise<boolean> {
     try {
-      await this.#whenStopped();
+      await this.#stoppage.over();
       if (this.#client.getTransactionStatus() !== 'I') await this.#rollBack();
       if (this.#isTouched) await this.#discardAll();
     } catch {
@@ -166,7 +168,7 @@ export class PgSession implements Session, Poolable {
     await this.#begin(options);
     const { text, values } = statement;
     const cursor = new CommitAwareCursor(text, [...values], { types: LOSSLESS_TYPES });
-    this.#client.query(this.#preceded(cursor));
+    this.#client.query(preceded(cursor, this.#context.prelude));
     // The portal's end must be asked for: a cancel does not reach a server that waits for us.
     const wrapUp = (): void => {
       cursor.close().catch(() => undefined);
@@ -190,7 +192,7 @@ export class PgSession implements Session, Poolable {
 
   // Trouble with the end of a read neither hides an earlier error nor punishes who leaves early.
   async #endCursor(cursor: CommitAwareCursor, options: StatementOptions): Promise<void> {
-    if (!this.#isWhole() || this.#stopping) return;
+    if (!this.#isWhole() || this.#stoppage.isUnderWay) return;
     try {
       await this.#answer(cursor.close(), options);
     } catch (error) {
@@ -204,29 +206,12 @@ export class PgSession implements Session, Poolable {
    */
   async all(statement: Statement, options: StatementOptions): Promise<RowBatch> {
     await this.#begin(options);
-    const reply = this.#send(statement);
-    const result = await this.#answer(reply, options).catch((error: unknown) =>
-      this.#lateOutcome(reply, error),
-    );
-    return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
-  }
-
-  // Always the extended protocol: the simple one would take several statements in one text.
-  #send({ text, values }: Statement): Promise<pg.QueryResult<Row>> {
-    const query = { text, values: [...values], queryMode: 'extended' };
-    if (!this.#context.prelude) return this.#client.query<Row>(query);
-    return new Promise((resolve, reject) => {
-      const settle = (error: Error | null, result: pg.QueryResult<Row>): void => {
-        if (error) reject(error);
-        else resolve(result);
-      };
-      this.#client.query(this.#preceded(new pg.Query<Row>(query, settle as never)));
+    const reply = send(this.#client, statement, this.#context.prelude);
+    const result = await this.#answer(reply, options).catch((error: unknown) => {
+      if (!this.#isWhole()) throw error;
+      return lateOutcome(reply, error, this.#context.clock);
     });
-  }
-
-  #preceded<Query extends object>(query: Query): Query {
-    const { prelude } = this.#context;
-    return prelude ? preceded(query, prelude) : query;
+    return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
   }
 
   /**
@@ -246,8 +231,7 @@ export class PgSession implements Session, Poolable {
       return result;
     } catch (error) {
       this.#inTransaction = false;
-      if (this.#stopping)
-        this.#stopping = this.#stopping.then(async (survives) => survives && (await this.#rollBack()));
+      if (this.#stoppage.isUnderWay) this.#stoppage.then(() => this.#rollBack());
       else if (this.#isWhole()) await this.#rollBack();
       throw error;
     }
@@ -276,7 +260,7 @@ export class PgSession implements Session, Poolable {
 
   /** Ends the session at once; what it still runs is stopped at the server. */
   destroy(): void {
-    const isBusy = this.#isWhole() && !this.#stopping && this.#context.guard.isBusy;
+    const isBusy = this.#isWhole() && !this.#stoppage.isUnderWay && this.#context.guard.isBusy;
     this.#breakWith(new ConnectorError('CONNECTOR_CLOSED', {}));
     if (isBusy) void stopStatement(this.#client, this.#context);
     this.#socket.destroy();
@@ -289,7 +273,7 @@ export class PgSession implements Session, Poolable {
 
   /** Waits until the session is free; from then on the statement counts as sent. */
   async #begin(options: StatementOptions): Promise<void> {
-    await this.#whenStopped(options.signal);
+    await this.#stoppage.over(options.signal);
     await this.#hearNews();
     if (this.#broken) throw this.#broken;
     const { signal, leavesTrace = true } = options;
@@ -301,12 +285,7 @@ export class PgSession implements Session, Poolable {
   // After a rest the end of the connection may have arrived, and wait to be read by the event loop:
   // a timer that starts a flow runs before it. What is not sent then may go elsewhere.
   async #hearNews(): Promise<void> {
-    if (this.#context.clock.steadyMs() - this.#heardAtMs > RESTED_MS)
-      await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  async #whenStopped(signal?: AbortSignal): Promise<void> {
-    while (this.#stopping) await (signal ? Promise.race([this.#stopping, aborted(signal)]) : this.#stopping);
+    if (this.#context.clock.steadyMs() - this.#heardAtMs > RESTED_MS) await nextTurn();
   }
 
   #isWhole(): boolean {
@@ -345,6 +324,7 @@ export class PgSession implements Session, Poolable {
 
   #failure(error: unknown, options: StatementOptions): ConnectorError {
     if (isServerError(error) && !isFatal(error)) return this.#refusal(error);
+    // The server ends the session: by its shutdown (class 57P), or by a limit of idle time, say.
     const reason = isServerError(error) ? statementError(error) : (this.#broken ?? this.#lost(error));
     this.#breakWith(reason);
     return this.#withDoubt(reason, options);
@@ -352,8 +332,7 @@ export class PgSession implements Session, Poolable {
 
   // What was not committed is rolled back by the loss of its session: that outcome is known.
   #withDoubt(reason: ConnectorError, { writes }: StatementOptions): ConnectorError {
-    if (!writes || this.#inTransaction) return reason;
-    return new ConnectorError('OUTCOME_UNKNOWN', { problem: reason.message }, { cause: reason });
+    return writes && !this.#inTransaction ? inDoubt(reason) : reason;
   }
 
   #refusal(error: ServerError): ConnectorError {
@@ -364,36 +343,11 @@ export class PgSession implements Session, Poolable {
 
   /** Nobody waits for the statement any more. */
   #stop(): void {
-    const stopping = stopStatement(this.#client, this.#context).then((isIdle) => {
+    const end = stopStatement(this.#client, this.#context).then((isIdle) => {
       if (!isIdle) this.destroy();
       return isIdle;
     });
-    this.#stopping = stopping;
-    void this.#forget();
-  }
-
-  // More may be chained to it meanwhile: the roll-back of a transaction.
-  async #forget(): Promise<void> {
-    for (let seen: Promise<boolean> | undefined; seen !== this.#stopping;) {
-      seen = this.#stopping;
-      await seen;
-    }
-    this.#stopping = undefined;
-  }
-
-  /** What a write that was given up has come to, where the server tells soon; else `error`. */
-  async #lateOutcome<T>(reply: Promise<T>, error: unknown): Promise<T> {
-    const isInDoubt = isConnectorError(error) && error.code === 'OUTCOME_UNKNOWN' && this.#isWhole();
-    if (!isInDoubt) throw error;
-    const over = new AbortController();
-    const outcome = reply.then(
-      (value) => ({ value }),
-      (cause: unknown) => ({ cause }),
-    );
-    const known = await Promise.race([outcome, delay(this.#context.clock, OUTCOME_GRACE_MS, over.signal)]);
-    over.abort();
-    if (known && 'value' in known) return known.value;
-    throw known && isServerError(known.cause) && !isFatal(known.cause) ? error.cause : error;
+    this.#stoppage.begin(end);
   }
 
   #loseWith(error: Error): void {
@@ -417,7 +371,5 @@ export class PgSession implements Session, Poolable {
 }
 
 const CLOSE_GRACE_MS = 2_000;
-/** How much longer than asked a write is waited for, so as to know its outcome. */
-const OUTCOME_GRACE_MS = 100;
 const RESTED_MS = 1_000;
 const NOTHING = (): void => undefined;

@@ -1,3 +1,6 @@
+import pg from 'pg';
+import type { Statement } from '../sql/statement.js';
+import type { Row } from './rows.js';
 import type { SessionSetting } from './session-settings.js';
 
 /** The driver's connection, as a statement sees it that sends itself. */
@@ -8,25 +11,50 @@ interface Wire {
   readonly stream: { cork?(): void; uncork?(): void };
 }
 
-/** A statement of the driver: sends itself, and is handed what comes back. */
-interface Statement {
+/** What the driver runs: sends itself, and is handed what comes back. */
+interface Submittable {
   submit(connection: Wire): unknown;
   handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, connection: unknown): void;
 }
 
 /**
+ * Runs `statement` by the extended protocol; the simple one would take several statements in one text.
+ * With `settings` it is {@link preceded} by them.
+ */
+export function send(
+  client: pg.Client,
+  { text, values }: Statement,
+  settings: readonly SessionSetting[] | undefined,
+): Promise<pg.QueryResult<Row>> {
+  const query = { text, values: [...values], queryMode: 'extended' };
+  if (!settings) return client.query<Row>(query);
+  return new Promise((resolve, reject) => {
+    const settle = (error: Error | null, result: pg.QueryResult<Row>): void => {
+      if (error) reject(error);
+      else resolve(result);
+    };
+    client.query(preceded(new pg.Query<Row>(query, settle as never), settings));
+  });
+}
+
+/**
  * `query`, sent right behind a statement that makes `settings` for the length of its transaction.
  * Both stand before the same Sync, so they are one transaction and one round trip (PostgreSQL
- * documentation, section 54.2.4); what the first one answers is not shown to `query`.
+ * documentation, section 54.2.4); what the first one answers is not shown to `query`. Without
+ * `settings` it is `query` as it is.
  */
-export function preceded<Query extends object>(query: Query, settings: readonly SessionSetting[]): Query {
-  const own = query as unknown as Statement;
+export function preceded<Query extends object>(
+  query: Query,
+  settings: readonly SessionSetting[] | undefined,
+): Query {
+  if (!settings) return query;
+  const own = query as unknown as Submittable;
   const submit = own.submit.bind(own);
   const handleDataRow = own.handleDataRow.bind(own);
   const handleCommandComplete = own.handleCommandComplete.bind(own);
   let isSet = false;
-  const decorated: Statement = {
+  const decorated: Submittable = {
     submit(connection) {
       connection.stream.cork?.();
       try {

@@ -33,7 +33,7 @@ export async function runOnLoan<S extends Session>(
     try {
       return await runOperation(session, planned, options);
     } catch (error) {
-      if (!attempts.mayFollow(error, session.sent > sent)) throw error;
+      if (!attempts.mayFollow(error, sent, session.sent)) throw error;
     } finally {
       lender.release(session);
     }
@@ -58,7 +58,7 @@ export async function* streamOnLoan<S extends Session>(
       }
       return;
     } catch (error) {
-      if (isGiven || !attempts.mayFollow(error, session.sent > sent)) throw error;
+      if (isGiven || !attempts.mayFollow(error, sent, session.sent)) throw error;
     } finally {
       lender.release(session);
     }
@@ -75,10 +75,11 @@ class Attempts {
     this.#isRepeatable = !writes && !leavesTrace;
   }
 
-  // Not after a word of the server (57P01, say): somebody may have meant this very statement.
-  mayFollow(error: unknown, wasSent: boolean): boolean {
+  // Not after a word of the server (57P01, say): somebody may have meant this very statement. Nor where a
+  // new session ends at once: the next one would do the same.
+  mayFollow(error: unknown, sentBefore: number, sentNow: number): boolean {
     if (!isConnectorError(error) || error.code !== 'CONNECTION_LOST') return false;
-    if (!wasSent) return (this.#dead += 1) < MOST_DEAD;
+    if (sentNow === sentBefore) return sentBefore > 0 && (this.#dead += 1) < MOST_DEAD;
     const mayRepeat = this.#isRepeatable && !this.#isRepeated;
     this.#isRepeated = true;
     return mayRepeat;

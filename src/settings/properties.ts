@@ -860,7 +860,7 @@ export const PROPERTIES = [
   {
     name: 'SearchPath',
     title: 'Search Path',
-    aliases: ['search_path', 'currentSchema'],
+    aliases: ['currentSchema'],
     group: 'miscellaneous',
     kind: 'text',
     derived: 'that of the role and the database',
@@ -869,7 +869,6 @@ export const PROPERTIES = [
   {
     name: 'StatementTimeout',
     title: 'Statement Timeout',
-    aliases: ['statement_timeout'],
     group: 'miscellaneous',
     kind: 'integer',
     range: [0, 2_147_483_647],

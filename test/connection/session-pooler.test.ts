@@ -109,7 +109,7 @@ describe('behind PgBouncer in transaction mode (needs pgbouncer)', function () {
     const [one, other] = [connect(), connect()];
     const pids = await Promise.all(
       Array.from({ length: 40 }, (_, turn) =>
-        select(turn % 2 ? one : other, `select pg_backend_pid() as pid, ${turn} as turn`),
+        select(turn % 2 === 0 ? one : other, `select pg_backend_pid() as pid, ${turn} as turn`),
       ),
     );
     expect(new Set(pids.map(([row]) => row?.['pid'])).size).to.equal(1);

@@ -1,6 +1,6 @@
 import type { LaneRead } from '#src/connection/lane-read.js';
 import { expect } from 'chai';
-import type { PgSession } from '#src/connection/pg-session.js';
+import { PgSession } from '#src/connection/pg-session.js';
 import { failure } from '../support/failure.js';
 import { untilTrue, useSandbox } from '../support/use-sandbox.js';
 
@@ -25,19 +25,18 @@ describe('a session that is given back', function () {
     StatementTimeout: '54321',
     ApplicationName: 'my flow',
   };
-  const open = async (changes: Record<string, string> = SETTINGS) =>
-    (await use.connect(changes).provider.connect()) as PgSession;
   const run = (session: PgSession, text: string, leavesTrace = true) =>
     session.all({ text, values: [] }, { writes: false, leavesTrace });
   const stateOf = async (session: PgSession) => (await run(session, STATE, false)).rows[0];
 
-  const open_sessions: PgSession[] = [];
-  const session = async (changes?: Record<string, string>) => {
-    const opened = await open(changes);
-    open_sessions.push(opened);
-    return opened;
+  const opened: PgSession[] = [];
+  const session = async (changes: Record<string, string> = SETTINGS) => {
+    const one = await use.connect(changes).provider.connect();
+    if (!(one instanceof PgSession)) throw new Error('another kind of session');
+    opened.push(one);
+    return one;
   };
-  afterEach(() => Promise.all(open_sessions.splice(0).map((one) => one.close())));
+  afterEach(() => Promise.all(opened.splice(0).map((one) => one.close())));
 
   const TRACES: readonly (readonly [what: string, ...statements: string[]])[] = [
     ['an open transaction', 'begin', 'create table b11_never (id int)'],
@@ -138,6 +137,15 @@ describe('a session that is given back', function () {
     await run(blocked, 'set my.own = 1');
     blocked.destroy();
     expect(await blocked.clean()).to.equal(false);
+  });
+
+  it('B-11 is cleaned in a read-only session too', async () => {
+    const reader = await session({ Readonly: 'true' });
+    const before = await stateOf(reader);
+    expect(before).to.include({ readonly: 'on' });
+    await run(reader, 'set default_transaction_read_only = off');
+    expect(await reader.clean()).to.equal(true);
+    expect(await stateOf(reader)).to.deep.equal(before);
   });
 
   it('validate tells whether it still answers', async () => {

@@ -160,7 +160,7 @@ describe('connection strings', () => {
         'Server=h;options=-c x=y;replication=database;service=s;uselibpqcompat=true',
       );
       expect(error.message).to.equal(
-        'Unknown property: options (settings of a session are not passed on; TimeZone, Readonly and ' +
+        'Unknown property: options (settings of a session are not passed on; SearchPath, StatementTimeout, TimeZone, Readonly and ' +
           'ApplicationName are properties), replication (replication sessions are not opened), service (no ' +
           'files of libpq are read; set the properties themselves), uselibpqcompat (SSLMode means what it ' +
           'means to libpq in any case; remove it).',

@@ -39,7 +39,8 @@ const OWN = `
   OAuthClientSecretExpires OAuthSettingsKey OAuthClientAssertion OAuthIssuer OAuthAccessTokenURL
   OAuthPasswordGrantMode OAuthAudience SSLMode SSLNegotiation SSLCA TokenCA ApplicationName
   OAuthJWTCertKeyPassword OAuthJWTEncryption OAuthJWTSendX5C OAuthJWTSubject OAuthJWTAudience RequireAuth
-  TargetSessionAttrs ReconnectionStrategy ReconnectionFrequency ReconnectionAttempts`;
+  TargetSessionAttrs ReconnectionStrategy ReconnectionFrequency ReconnectionAttempts
+  SearchPath StatementTimeout PoolerMode`;
 const namesIn = (text: string): string[] => text.trim().split(/\s+/);
 
 function expectCondition(condition: PropertyCondition): void {
