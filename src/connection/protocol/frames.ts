@@ -10,19 +10,19 @@ export type MessageSink = (bytes: Buffer, start: number, end: number) => void;
  */
 export class FrameSplitter {
   readonly #sink: MessageSink;
-  readonly #largest: () => number;
+  readonly #requireSize: (size: number) => void;
   #pieces: Buffer[] = [];
   #piecesLength = 0;
   /** Of the message that is in pieces, once its header is whole. */
   #size = 0;
 
-  /** `largest` tells the most bytes that a message may have at this moment, its header included. */
-  constructor(sink: MessageSink, largest: () => number) {
+  /** `requireSize` throws when a message may not have so many bytes, its header included; none of them is kept. */
+  constructor(sink: MessageSink, requireSize: (size: number) => void) {
     this.#sink = sink;
-    this.#largest = largest;
+    this.#requireSize = requireSize;
   }
 
-  /** @throws RangeError for a message of impossible length; what the sink throws */
+  /** Takes what has arrived. Throws what `requireSize` and the sink throw. */
   push(chunk: Buffer): void {
     let at = this.#piecesLength > 0 ? this.#completePieces(chunk) : 0;
     while (chunk.length - at >= HEADER_BYTES) {
@@ -70,7 +70,7 @@ export class FrameSplitter {
 
   #sizeAt(bytes: Buffer, at: number): number {
     const size = 1 + bytes.readInt32BE(at + 1);
-    if (size < HEADER_BYTES || size > this.#largest()) throw new RangeError('a message of impossible length');
+    this.#requireSize(size);
     return size;
   }
 }

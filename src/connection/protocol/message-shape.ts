@@ -83,7 +83,7 @@ function byCode(rows: readonly (readonly [type: number, shape: Shape])[]): (Shap
 
 /** Number of fields that a RowDescription or a DataRow announces. */
 export function fieldCount(bytes: Buffer, start: number): number {
-  return (bytes[start]! << 8) | bytes[start + 1]!;
+  return bytes.readUInt16BE(start);
 }
 
 const NULL_LENGTH = -1;
@@ -93,7 +93,7 @@ function isRow(bytes: Buffer, start: number, end: number): boolean {
   let at = start + 2;
   for (let left = fieldCount(bytes, start); left > 0; left -= 1) {
     if (end - at < 4) return false;
-    const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+    const length = bytes.readInt32BE(at);
     at += 4;
     if (length === NULL_LENGTH) continue;
     if (length < 0 || length > end - at) return false;
@@ -120,12 +120,12 @@ function isParameterList(bytes: Buffer, start: number, end: number): boolean {
 }
 
 function isCopyResponse(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start < 3 || bytes[start]! > 1) return false;
+  if (end - start < 3 || bytes.readUInt8(start) > 1) return false;
   return end - start === 3 + 2 * fieldCount(bytes, start + 1);
 }
 
 function isStatus(bytes: Buffer, start: number, end: number): boolean {
-  return end - start === 1 && 'ITE'.includes(String.fromCharCode(bytes[start]!));
+  return end - start === 1 && 'ITE'.includes(bytes.toString('latin1', start, end));
 }
 
 /** Bytes behind the code of an AuthenticationRequest; any number of them where it is not listed. */
@@ -156,7 +156,7 @@ function isReport(bytes: Buffer, start: number, end: number): boolean {
   let needed = NEEDED_FIELDS;
   let at = start;
   while (at < end && bytes[at] !== 0) {
-    needed = needed.replace(String.fromCharCode(bytes[at]!), '');
+    needed = needed.replace(bytes.toString('latin1', at, at + 1), '');
     at = afterString(bytes, at + 1, end);
   }
   return at === end - 1 && needed === '';
