@@ -6,7 +6,7 @@ import { ConnectorError, describe, isConnectorError } from '../errors.js';
 import { LoginDialogue, type LoginProof } from './login-dialogue.js';
 import { Exchange } from './protocol/exchange.js';
 import { FrameSplitter, HEADER_BYTES } from './protocol/frames.js';
-import { isWellFormed, TYPE } from './protocol/message-shape.js';
+import { isPossible, isWellFormed, TYPE } from './protocol/message-shape.js';
 import { RequestReader } from './protocol/requests.js';
 import type { Endpoint } from './transport.js';
 
@@ -65,8 +65,8 @@ export class Guard extends EventEmitter {
         if (this.#isOpen) this.#receiveAnswer(bytes, start, end);
         else this.#receiveLogin(bytes, start, end);
       },
-      (size) => {
-        this.#requireSize(size);
+      (type, size) => {
+        this.#requireHeader(type, size);
       },
     );
     if (socket instanceof TLSSocket) this.getPeerCertificate = socket.getPeerCertificate.bind(socket);
@@ -141,13 +141,14 @@ export class Guard extends EventEmitter {
       this.#frames.push(chunk);
       this.#flushRun();
     } catch (error) {
-      this.#socket.destroy(isConnectorError(error) ? error : this.#violation(describe(error)));
+      this.#socket.destroy(isConnectorError(error) ? error : this.#unreadable(error));
     }
   }
 
-  #requireSize(size: number): void {
+  #requireHeader(type: number, size: number): void {
     const largest = this.#isOpen ? LARGEST_MESSAGE : LARGEST_LOGIN_MESSAGE;
-    if (size < HEADER_BYTES || size > largest) throw this.#violation('a message of impossible length');
+    if (size > largest || !isPossible(type, size - HEADER_BYTES))
+      throw this.#violation(`a message ${nameOf(type)} of ${String(size)} bytes`);
     if (size > LARGEST_READ)
       throw new ConnectorError('RESULT_TOO_LARGE', { bytes: size, largest: LARGEST_READ });
   }
@@ -197,6 +198,12 @@ export class Guard extends EventEmitter {
     const refusal = this.#login.admit(body);
     if (refusal !== undefined) throw typeof refusal === 'string' ? this.#violation(refusal) : refusal;
     if (this.#login.isAccepted) this.#onAccepted();
+  }
+
+  // What the driver says of it may quote a value.
+  #unreadable(error: unknown): ConnectorError {
+    const kind = error instanceof Error ? error.name : typeof error;
+    return this.#violation(`something that could not be read (${kind})`);
   }
 
   #violation(problem: string): ConnectorError {

@@ -2,17 +2,45 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, TLSSocket } from 'node:tls';
-import { ACCEPTED, authentication } from './server-messages.js';
+import {
+  ACCEPTED,
+  authentication,
+  BIND_COMPLETE,
+  CLOSE_COMPLETE,
+  commandComplete,
+  dataRow,
+  int16,
+  message,
+  PARSE_COMPLETE,
+  READY,
+  rowDescription,
+} from './server-messages.js';
+
+/** Answers by type of the client's message. */
+export type Answers = Readonly<Record<'P' | 'B' | 'D' | 'E' | 'C' | 'S', Buffer>>;
 
 /** One step of a scripted PostgreSQL server. After its last step it stays, silent. */
 export type Step =
   /** Waits for so many bytes in all, or for the next message of a type (`startup` for the packet that has none). */
-  | { readonly expect: number | 'startup' | 'p' | 'P' | 'E' | 'S' | 'X' }
-  | { readonly send: Buffer }
+  | { readonly expect: number | string }
+  /** Sends this, or what it makes of the client's latest message. */
+  | { readonly send: Buffer | ((latest: Buffer) => Buffer) }
   /** Sends many parts, each as soon as the client has taken the one before. */
   | { readonly pour: () => Iterable<Buffer> }
+  /** Answers every message to the end, as a server whose every result is `one` = 1 unless told. */
+  | { readonly serve: Partial<Answers> }
   | { readonly close: 'end' | 'reset' }
   | { readonly stay: true };
+
+/** The answers of a good server to a statement of one row. */
+export const ONE_ROW: Answers = {
+  P: PARSE_COMPLETE,
+  B: BIND_COMPLETE,
+  D: rowDescription('one'),
+  E: Buffer.concat([dataRow('1'), commandComplete('SELECT 1')]),
+  C: CLOSE_COMPLETE,
+  S: READY,
+};
 
 /** A scripted server on loopback that answers the SSLRequest as told and then follows its steps. */
 export interface FakeServer {
@@ -32,9 +60,9 @@ export interface FakeServerScript {
   readonly later?: readonly (readonly Step[])[];
 }
 
-/** Lets a client in who shows a token (or a password in the clear), then follows `steps`. */
-export function afterLogin(...steps: readonly Step[]): readonly Step[] {
-  return [{ expect: 'startup' }, { send: authentication(3) }, { expect: 'p' }, { send: ACCEPTED }, ...steps];
+/** Asks for a password in the clear, or otherwise as told; lets in whoever shows any, then follows `steps`. */
+export function afterLogin(steps: readonly Step[], request = authentication(3)): readonly Step[] {
+  return [{ expect: 'startup' }, { send: request }, { expect: 'p' }, { send: ACCEPTED }, ...steps];
 }
 
 /** Starts `script` on a free port of 127.0.0.1. */
@@ -92,7 +120,9 @@ async function negotiate(
 async function follow(steps: readonly Step[], client: Listener, socket: Socket): Promise<void> {
   for (const step of steps) {
     if ('expect' in step) await client.expect(step.expect);
-    else if ('send' in step) client.stream.write(step.send);
+    else if ('send' in step)
+      client.stream.write(typeof step.send === 'function' ? step.send(client.latest) : step.send);
+    else if ('serve' in step) await serve(client, { ...ONE_ROW, ...step.serve });
     else if ('pour' in step) await pour(client.stream, step.pour());
     else if ('close' in step) {
       if (step.close === 'end') client.stream.end();
@@ -110,6 +140,16 @@ async function pour(stream: Duplex, parts: Iterable<Buffer>): Promise<void> {
   }
 }
 
+const DESCRIBES_STATEMENT = 'S'.charCodeAt(0);
+
+async function serve(client: Listener, answers: Answers): Promise<void> {
+  for (;;) {
+    const type = await client.next();
+    if (type === 'D' && client.latest[5] === DESCRIBES_STATEMENT) client.stream.write(message('t', int16(0)));
+    if (type in answers) client.stream.write(answers[type as keyof Answers]);
+  }
+}
+
 /** Hears what a client sends, message by message. */
 class Listener {
   readonly stream: Duplex;
@@ -117,6 +157,8 @@ class Listener {
   readonly #place: number;
   /** Where the next message begins that no step has seen. */
   #at = 0;
+  /** The message that was seen last. */
+  latest: Buffer = Buffer.alloc(0);
 
   constructor(stream: Duplex, received: Buffer[]) {
     this.stream = stream;
@@ -129,25 +171,26 @@ class Listener {
 
   /** Resolves once it has come; never when the client leaves before. */
   async expect(what: number | string): Promise<void> {
-    const isThere = (): boolean =>
-      typeof what === 'number' ? this.#bytes.length >= what : this.#passes(what);
-    while (!isThere()) await new Promise((resolve) => this.stream.once('data', resolve));
+    if (typeof what === 'number') while (this.#bytes.length < what) await this.#more();
+    else while ((await this.next()) !== what);
+  }
+
+  /** Type of the next message. */
+  async next(): Promise<string> {
+    const lengthAt = this.#at === 0 ? 0 : this.#at + 1;
+    while (this.#bytes.length < lengthAt + 4) await this.#more();
+    const end = lengthAt + this.#bytes.readInt32BE(lengthAt);
+    while (this.#bytes.length < end) await this.#more();
+    this.latest = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return lengthAt === 0 ? 'startup' : this.latest.toString('latin1', 0, 1);
+  }
+
+  #more(): Promise<unknown> {
+    return new Promise((resolve) => this.stream.once('data', resolve));
   }
 
   get #bytes(): Buffer {
     return this.#received[this.#place]!;
-  }
-
-  /** Goes past the next message of `type`; whether there was one. */
-  #passes(type: string): boolean {
-    for (;;) {
-      const lengthAt = this.#at === 0 ? 0 : this.#at + 1;
-      if (this.#bytes.length < lengthAt + 4) return false;
-      const end = lengthAt + this.#bytes.readInt32BE(lengthAt);
-      if (this.#bytes.length < end) return false;
-      const found = this.#at === 0 ? 'startup' : String.fromCharCode(this.#bytes[this.#at]!);
-      this.#at = end;
-      if (found === type) return true;
-    }
   }
 }

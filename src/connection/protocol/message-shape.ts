@@ -81,6 +81,24 @@ function byCode(rows: readonly (readonly [type: number, shape: Shape])[]): (Shap
   return shapes;
 }
 
+/** Longest body of most messages, in bytes, and the types that may be as long as they like: as libpq has it. */
+const LONGEST_SHORT_BODY = 30_000;
+const MAY_BE_LONG: ReadonlySet<number> = new Set([
+  TYPE.copyData,
+  TYPE.dataRow,
+  TYPE.error,
+  TYPE.notice,
+  TYPE.notification,
+  TYPE.parameterDescription,
+  TYPE.rowDescription,
+]);
+
+/** Whether a server sends messages of `type` with a body of so many bytes. Tells before the body has arrived. */
+export function isPossible(type: number, bodyBytes: number): boolean {
+  if (SHAPES[type] === undefined) return false;
+  return bodyBytes >= 0 && (bodyBytes <= LONGEST_SHORT_BODY || MAY_BE_LONG.has(type));
+}
+
 /** Number of fields that a RowDescription or a DataRow announces. */
 export function fieldCount(bytes: Buffer, start: number): number {
   return bytes.readUInt16BE(start);

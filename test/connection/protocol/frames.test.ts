@@ -15,7 +15,7 @@ describe('framing of server messages', () => {
     const seen: string[] = [];
     const frames = new FrameSplitter(
       (bytes, start, end) => seen.push(bytes.toString('latin1', start, end)),
-      (size) => {
+      (_, size) => {
         if (size < 5 || size > largest) throw new RangeError();
       },
     );

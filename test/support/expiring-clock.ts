@@ -1,0 +1,28 @@
+import { systemClock, type Clock } from '#src/clock.js';
+
+/** The system's clock, on which a test may say that every wait which is under way has lasted long enough. */
+export class ExpiringClock implements Clock {
+  readonly wallMs = systemClock.wallMs;
+  readonly steadyMs = systemClock.steadyMs;
+  readonly random = systemClock.random;
+  readonly #waits = new Set<() => void>();
+
+  after(delayMs: number, task: () => void, options: { readonly background?: boolean } = {}): () => void {
+    const run = (): void => {
+      cancel();
+      task();
+    };
+    const stop = systemClock.after(delayMs, run, options);
+    const cancel = (): void => {
+      stop();
+      this.#waits.delete(run);
+    };
+    if (options.background !== true) this.#waits.add(run);
+    return cancel;
+  }
+
+  /** Ends all waits; those that begin later take their time again. */
+  expire(): void {
+    for (const run of [...this.#waits]) run();
+  }
+}
