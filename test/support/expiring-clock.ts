@@ -2,9 +2,6 @@ import { systemClock, type Clock } from '#src/clock.js';
 
 /** The system's clock, on which a test may say that every wait which is under way has lasted long enough. */
 export class ExpiringClock implements Clock {
-  readonly wallMs = systemClock.wallMs;
-  readonly steadyMs = systemClock.steadyMs;
-  readonly random = systemClock.random;
   readonly #waits = new Set<() => void>();
 
   after(delayMs: number, task: () => void, options: { readonly background?: boolean } = {}): () => void {
@@ -19,6 +16,18 @@ export class ExpiringClock implements Clock {
     };
     if (options.background !== true) this.#waits.add(run);
     return cancel;
+  }
+
+  wallMs(): number {
+    return systemClock.wallMs();
+  }
+
+  steadyMs(): number {
+    return systemClock.steadyMs();
+  }
+
+  random(): number {
+    return systemClock.random();
   }
 
   /** Ends all waits; those that begin later take their time again. */
