@@ -49,7 +49,10 @@ export class Guard extends EventEmitter {
     this.#exchange.ask(request);
   });
   #isOpen = false;
+  #failure: ConnectorError | undefined;
   #reader: MessageReader | undefined;
+  /** ReadyForQuery messages that the driver is to get before the reader takes over. */
+  #driverAwaits = 0;
   /** Messages in a row that the driver gets in one piece: where they stand. */
   #run: { bytes: Buffer; start: number; end: number } | undefined;
 
@@ -79,6 +82,11 @@ export class Guard extends EventEmitter {
     socket.on('drain', () => this.emit('drain'));
   }
 
+  /** Why it ended the stream; undefined while it did not. */
+  get failure(): ConnectorError | undefined {
+    return this.#failure;
+  }
+
   get writable(): boolean {
     return this.#socket.writable;
   }
@@ -102,10 +110,13 @@ export class Guard extends EventEmitter {
     return this.#socket.write(data, callback);
   }
 
-  /** Gives the answers to `reader` in place of the driver, from now until it is called without one. */
+  /**
+   * Gives the answers to what is written from now on to `reader` in place of the driver, until it is
+   * called without one. What the driver has asked before is answered to the driver.
+   */
   divert(reader: MessageReader | undefined): void {
-    this.#flushRun();
     this.#reader = reader;
+    this.#driverAwaits = reader ? this.#exchange.readinessToCome : 0;
   }
 
   end(): this {
@@ -141,7 +152,8 @@ export class Guard extends EventEmitter {
       this.#frames.push(chunk);
       this.#flushRun();
     } catch (error) {
-      this.#socket.destroy(isConnectorError(error) ? error : this.#unreadable(error));
+      this.#failure = isConnectorError(error) ? error : this.#unreadable(error);
+      this.#socket.destroy(this.#failure);
     }
   }
 
@@ -166,8 +178,12 @@ export class Guard extends EventEmitter {
     const type = this.#wellFormed(bytes, start, end);
     const problem = this.#exchange.admit(type, bytes, start + HEADER_BYTES);
     if (problem !== undefined) throw this.#violation(problem);
-    if (this.#reader && !FOR_THE_DRIVER.has(type)) this.#reader.message(bytes, start, end);
-    else this.#extendRun(bytes, start, end);
+    if (this.#reader && this.#driverAwaits === 0 && !FOR_THE_DRIVER.has(type)) {
+      this.#reader.message(bytes, start, end);
+      return;
+    }
+    this.#extendRun(bytes, start, end);
+    if (this.#driverAwaits > 0 && type === TYPE.readyForQuery) this.#driverAwaits -= 1;
   }
 
   /** The type of a message that is well-formed. */

@@ -1,5 +1,5 @@
 /**
- * Conversations with a server, mutated, through the guard and the driver:
+ * Conversations with a server, mutated, through guard, driver and session:
  *
  *     npm run fuzz:protocol -- [count of messages, 1,000,000 unless told] [seed]
  *
@@ -8,11 +8,16 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import pg from 'pg';
-import Cursor from 'pg-cursor';
-import { Guard } from '#src/connection/guard.js';
-import type { Endpoint } from '#src/connection/transport.js';
-import { isConnectorError } from '#src/errors.js';
+import type { AccessToken } from '#src/auth/access-token.js';
+import { startBudget, systemClock } from '#src/clock.js';
+import type { LaneRead } from '#src/connection/lane-read.js';
+import { logIn } from '#src/connection/login.js';
+import { isServerError, statementError } from '#src/connection/pg-error.js';
+import type { PgSession } from '#src/connection/pg-session.js';
+import type { Wait } from '#src/connection/transport.js';
+import { ConnectorError, isConnectorError } from '#src/errors.js';
+import { Secret } from '#src/settings/secret.js';
+import { explainSettings } from '#src/settings/settings.js';
 import { chanceOf, type Chance } from '../settings/connection-string-generator.js';
 import {
   authentication,
@@ -104,6 +109,8 @@ class MutantServer extends EventEmitter {
   readonly writable = true;
   readonly #chance: Chance;
   #isMutating: boolean;
+  /** One message in so many is mutated. */
+  readonly #rarity: number;
   #unread: Buffer = Buffer.alloc(0);
   #toSend: Buffer[] = [];
   #rowsLeft = ROWS.length;
@@ -114,6 +121,7 @@ class MutantServer extends EventEmitter {
   constructor(chance: Chance) {
     super();
     this.#chance = chance;
+    this.#rarity = [2, 6, 20][chance(3)]!;
     this.#isMutating = BEGINNINGS[chance(BEGINNINGS.length)] === 'at once';
   }
 
@@ -165,7 +173,7 @@ class MutantServer extends EventEmitter {
 
   #answer(type: string, request: Buffer): void {
     for (const answer of this.#answersTo(type, request)) {
-      const isMutant = this.#isMutating && this.#chance(3) === 0;
+      const isMutant = this.#isMutating && this.#chance(this.#rarity) === 0;
       this.mutated += isMutant ? 1 : 0;
       this.#toSend.push(isMutant ? MUTATIONS[this.#chance(MUTATIONS.length)]!(answer, this.#chance) : answer);
     }
@@ -203,25 +211,29 @@ class MutantServer extends EventEmitter {
   }
 }
 
-const ENDPOINT = {
-  host: 'fuzz.invalid',
-  port: 5_432,
-  tls: { mode: 'verify-full', negotiation: 'postgres' },
-} as Endpoint;
+const { settings: SETTINGS } = explainSettings({
+  Server: 'fuzz.invalid',
+  Database: 'd',
+  User: 'u',
+  AzureTenant: 'contoso.onmicrosoft.com',
+  OAuthClientId: '11111111-2222-3333-4444-555555555555',
+  OAuthClientSecret: 'x',
+  Timeout: '0',
+});
+const TOKEN = { value: new Secret('token') } as AccessToken;
+const WAIT: Wait = { clock: systemClock, budget: startBudget(systemClock, 0) };
 
 /** One conversation of a login and three statements. */
 async function converse(server: MutantServer): Promise<'answered' | 'refused' | 'unfinished'> {
-  const guard = new Guard(server as unknown as Socket, ENDPOINT, { kind: 'token' }, () => undefined);
-  const settings = { user: 'u', database: 'd', password: () => 'token', ssl: false, stream: () => guard };
-  const client = new pg.Client(settings as unknown as pg.ClientConfig);
-  let refusal: unknown;
-  guard.on('error', (error) => (refusal ??= error));
-  client.on('error', () => undefined);
   let isSettled = false;
-  const settled = ask(client)
+  const settled = ask(server)
     .then(() => 'answered' as const)
-    .catch(() => undefined)
+    .catch((error: unknown) => {
+      if (!isConnectorError(error)) throw error;
+      return 'refused' as const;
+    })
     .finally(() => (isSettled = true));
+  settled.catch(() => undefined);
   // What both have to say passes through a few turns of the event loop.
   for (let idle = 0; idle < 4 && !isSettled; idle += 1) {
     await turn();
@@ -231,19 +243,26 @@ async function converse(server: MutantServer): Promise<'answered' | 'refused' | 
   server.destroy();
   for (let left = 20; left > 0 && !isSettled; left -= 1) await turn();
   if (!isSettled) throw new Error('a wait outlives its connection');
-  if (refusal !== undefined && !isConnectorError(refusal))
-    throw new Error('an error without a type', { cause: refusal });
-  return wasSettled ? ((await settled) ?? 'refused') : 'unfinished';
+  const outcome = await settled;
+  return wasSettled ? outcome : 'unfinished';
 }
 
-async function ask(client: pg.Client): Promise<void> {
-  await client.connect();
-  await client.query({ text: 'select $1', values: ['x'], queryMode: 'extended' } as pg.QueryConfig);
-  const cursor = client.query(new Cursor('select 2', []));
-  await cursor.read(2);
-  await cursor.read(2);
-  await cursor.close();
-  await client.query({ name: 'n', text: 'select 3' });
+async function ask(server: MutantServer): Promise<void> {
+  const session = await logIn(server as unknown as Socket, TOKEN, SETTINGS, WAIT);
+  await session.all({ text: 'select $1', values: ['x'] }, { writes: false });
+  for await (const batch of session.run({ text: 'select 2', values: [] }, { writes: false, batchSize: 2 }))
+    if (batch.rows.length > 2) throw new Error('more rows than asked for');
+  for (let round = 0; round < 3; round += 1) await readIn(session);
+}
+
+/** A read in a pipeline; from the second one on by name. As the lane does, it asks only a session that is whole. */
+function readIn(session: PgSession): Promise<unknown> {
+  if (!session.usable) throw new ConnectorError('CONNECTOR_CLOSED', {});
+  const statement = { text: 'select 3', values: [] };
+  return new Promise((done, reject) => {
+    const failed = (error: unknown): void => reject(isServerError(error) ? statementError(error) : error);
+    session.pipeline.send({ statement, limit: undefined, done, failed } as unknown as LaneRead);
+  });
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

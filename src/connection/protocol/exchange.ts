@@ -24,6 +24,11 @@ export class Exchange {
   #copying: 'in' | 'out' | undefined;
   #isSkipping = false;
 
+  /** How many ReadyForQuery messages are to come. */
+  get readinessToCome(): number {
+    return this.#open.slice(this.#firstOpen).filter(({ kind }) => kind === 'sync' || kind === 'query').length;
+  }
+
   /** Takes note of `request`, which is being written. */
   ask(request: Request): void {
     if (request.kind === 'copy-end') {
