@@ -87,6 +87,11 @@ export class Guard extends EventEmitter {
     return this.#failure;
   }
 
+  /** Whether the server owes an answer; the event `idle` tells that it does no longer. */
+  get isBusy(): boolean {
+    return this.#exchange.isBusy;
+  }
+
   get writable(): boolean {
     return this.#socket.writable;
   }
@@ -149,8 +154,10 @@ export class Guard extends EventEmitter {
 
   #receive(chunk: Buffer): void {
     try {
+      const wasBusy = this.isBusy;
       this.#frames.push(chunk);
       this.#flushRun();
+      if (wasBusy && !this.isBusy) this.emit('idle');
     } catch (error) {
       this.#failure = isConnectorError(error) ? error : this.#unreadable(error);
       this.#socket.destroy(this.#failure);

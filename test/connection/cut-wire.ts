@@ -34,7 +34,7 @@ const WAYS_TO_BREAK: readonly Break[] = ['close', 'reset', 'silence'];
 /** How long after the silence has begun a limit of time is declared to be over. */
 const PATIENCE_MS = 20;
 /** It is declared so again after so many times of this patience, for waits that have begun since. */
-const TICKS_BETWEEN = 20;
+const TICKS_BETWEEN = 100;
 const LIMIT_MS = 5_000;
 
 /** Cuts after every `stride` bytes. Throws when a call ends otherwise than promised. */
@@ -69,16 +69,29 @@ const connectThrough = (sandbox: Sandbox, { port }: FaultProxy, clock: ExpiringC
   return createConnector({ ...properties, ...own }, { clock });
 };
 
-/** Bytes of a whole conversation in both directions. */
-async function lengthsOf(sandbox: Sandbox, proxy: FaultProxy): Promise<{ up: number; down: number }> {
-  await callsThrough(sandbox, proxy, undefined, 0);
-  return proxy.forwarded[0]!;
+interface Lengths {
+  readonly up: number;
+  readonly down: number;
 }
 
-function* cutsOf(lengths: { up: number; down: number }, stride: number): Generator<Cut> {
+/** Bytes in both directions of a login, and of a login with all that follows. */
+async function lengthsOf(sandbox: Sandbox, proxy: FaultProxy): Promise<{ login: Lengths; all: Lengths }> {
+  const connector = connectThrough(sandbox, proxy, new ExpiringClock());
+  const session = await connector.provider.connect();
+  const login = { ...proxy.forwarded[0]! };
+  await connector.provider.disconnect(session);
+  await connector.close();
+  await callsThrough(sandbox, proxy, undefined, 0);
+  return { login, all: proxy.forwarded[1]! };
+}
+
+/** What is behind the login is cut so many times more often. */
+const FINER = 4;
+
+function* cutsOf({ login, all }: { login: Lengths; all: Lengths }, stride: number): Generator<Cut> {
   let turn = 0;
   for (const way of ['up', 'down'] as const)
-    for (let bytes = 0; bytes <= lengths[way]; bytes += stride) {
+    for (let bytes = 0; bytes <= all[way]; bytes += bytes < login[way] ? stride : Math.ceil(stride / FINER)) {
       // With every byte each way to break, else one after the other.
       const hows = stride === 1 ? WAYS_TO_BREAK : [WAYS_TO_BREAK[(turn += 1) % WAYS_TO_BREAK.length]!];
       for (const how of hows) yield { way, bytes, how };
@@ -95,7 +108,7 @@ async function callsThrough(
   const clock = new ExpiringClock();
   const connector = connectThrough(sandbox, proxy, clock);
   if (cut) proxy[cut.way].breakAfter = cut;
-  const stop = expireAfterBreaks(proxy, clock);
+  const stop = cut?.how === 'silence' ? expireAfterBreaks(proxy, clock) : () => undefined;
   try {
     const select = await outcomeOf(connector.execute('select', { sql: 'select 1 as one' }));
     const insert = await outcomeOf(connector.execute('insert', { table: 'cut', rows: [{ id }] }));
@@ -107,7 +120,12 @@ async function callsThrough(
     throw new Error(JSON.stringify(cut), { cause: error });
   } finally {
     stop();
+    // Its grace for sessions that are still busy is over at once, too.
+    const hurry = setInterval(() => {
+      clock.expire();
+    }, PATIENCE_MS);
     await connector.close();
+    clearInterval(hurry);
   }
 }
 

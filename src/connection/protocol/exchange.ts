@@ -24,6 +24,11 @@ export class Exchange {
   #copying: 'in' | 'out' | undefined;
   #isSkipping = false;
 
+  /** Whether the server owes an answer, or will once it has got the Sync behind an error. */
+  get isBusy(): boolean {
+    return this.#isSkipping || this.#first() !== undefined;
+  }
+
   /** How many ReadyForQuery messages are to come. */
   get readinessToCome(): number {
     return this.#open.slice(this.#firstOpen).filter(({ kind }) => kind === 'sync' || kind === 'query').length;
