@@ -157,11 +157,15 @@ export class Guard extends EventEmitter {
       const wasBusy = this.isBusy;
       this.#frames.push(chunk);
       this.#flushRun();
-      if (wasBusy && !this.isBusy) this.emit('idle');
+      if (wasBusy) this.#tellIdle();
     } catch (error) {
       this.#failure = isConnectorError(error) ? error : this.#unreadable(error);
       this.#socket.destroy(this.#failure);
     }
+  }
+
+  #tellIdle(): void {
+    if (!this.isBusy) this.emit('idle');
   }
 
   #requireHeader(type: number, size: number): void {

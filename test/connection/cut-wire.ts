@@ -154,10 +154,9 @@ function expireAfterBreaks(proxy: FaultProxy, clock: ExpiringClock): () => void 
 }
 
 async function requireKept(sandbox: Sandbox, promised: ReadonlyMap<number, string>): Promise<void> {
-  const rows = (await sandbox.query('select id, count(*)::int as n from cut group by id')) as {
-    id: number;
-    n: number;
-  }[];
+  const rows = await sandbox.query<{ id: number; n: number }>(
+    'select id, count(*)::int as n from cut group by id',
+  );
   const found = new Map(rows.map(({ id, n }) => [id, n]));
   for (const [id, outcome] of promised) {
     const times = found.get(id) ?? 0;

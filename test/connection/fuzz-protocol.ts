@@ -145,11 +145,14 @@ class MutantServer extends EventEmitter {
     this.#toSend = [];
     const size = this.#chance(3) === 0 ? 1 + this.#chance(7) : wire.length;
     const startedAt = process.cpuUsage();
-    for (let at = 0; at < wire.length && !this.isGone; at += size)
-      this.emit('data', wire.subarray(at, at + size));
+    for (let at = 0; at < wire.length; at += size) this.#emit(wire.subarray(at, at + size));
     const { user, system } = process.cpuUsage(startedAt);
     this.slowestMs = Math.max(this.slowestMs, (user + system) / 1_000);
     return true;
+  }
+
+  #emit(piece: Buffer): void {
+    if (!this.isGone) this.emit('data', piece);
   }
 
   destroy(error?: Error): this {
@@ -225,26 +228,23 @@ const WAIT: Wait = { clock: systemClock, budget: startBudget(systemClock, 0) };
 
 /** One conversation of a login and three statements. */
 async function converse(server: MutantServer): Promise<'answered' | 'refused' | 'unfinished'> {
-  let isSettled = false;
   const settled = ask(server)
     .then(() => 'answered' as const)
     .catch((error: unknown) => {
       if (!isConnectorError(error)) throw error;
       return 'refused' as const;
-    })
-    .finally(() => (isSettled = true));
-  settled.catch(() => undefined);
+    });
   // What both have to say passes through a few turns of the event loop.
-  for (let idle = 0; idle < 4 && !isSettled; idle += 1) {
+  for (let idle = 0; idle < 4; idle += 1) {
     await turn();
     if (server.send()) idle = 0;
   }
-  const wasSettled = isSettled;
+  const early = await Promise.race([settled, turn().then(() => 'unfinished' as const)]);
+  if (early !== 'unfinished') return early;
   server.destroy();
-  for (let left = 20; left > 0 && !isSettled; left -= 1) await turn();
-  if (!isSettled) throw new Error('a wait outlives its connection');
-  const outcome = await settled;
-  return wasSettled ? outcome : 'unfinished';
+  const late = await Promise.race([settled, turns(20).then(() => undefined)]);
+  if (late === undefined) throw new Error('a wait outlives its connection');
+  return 'unfinished';
 }
 
 async function ask(server: MutantServer): Promise<void> {
@@ -260,9 +260,15 @@ function readIn(session: PgSession): Promise<unknown> {
   if (!session.usable) throw new ConnectorError('CONNECTOR_CLOSED', {});
   const statement = { text: 'select 3', values: [] };
   return new Promise((done, reject) => {
-    const failed = (error: unknown): void => reject(isServerError(error) ? statementError(error) : error);
+    const failed = (error: unknown): void => {
+      reject(isServerError(error) ? statementError(error) : (error as Error));
+    };
     session.pipeline.send({ statement, limit: undefined, done, failed } as unknown as LaneRead);
   });
+}
+
+async function turns(count: number): Promise<void> {
+  for (let left = count; left > 0; left -= 1) await turn();
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -106,12 +106,19 @@ export function fieldCount(bytes: Buffer, start: number): number {
 
 const NULL_LENGTH = -1;
 
+// By hand: readInt32BE checks what its callers have checked, and takes several times as long, for every
+// value of every row.
+function int32At(bytes: Buffer, at: number): number {
+  const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
+  return high | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+}
+
 function isRow(bytes: Buffer, start: number, end: number): boolean {
   if (end - start < 2) return false;
   let at = start + 2;
   for (let left = fieldCount(bytes, start); left > 0; left -= 1) {
     if (end - at < 4) return false;
-    const length = bytes.readInt32BE(at);
+    const length = int32At(bytes, at);
     at += 4;
     if (length === NULL_LENGTH) continue;
     if (length < 0 || length > end - at) return false;
