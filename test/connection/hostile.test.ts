@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createConnector, type Connector } from '#src/connector.js';
-import type { ErrorCode, ErrorType } from '#src/errors.js';
+import { isConnectorError, type ErrorCode, type ErrorType } from '#src/errors.js';
 import { ExpiringClock } from '../support/expiring-clock.js';
 import { failure } from '../support/failure.js';
 import { afterLogin, startFakeServer, type Step } from '../support/fake-server.js';
@@ -88,7 +88,12 @@ describe('hostile servers', function () {
       expect(watch.end(), 'longest stall in ms').to.be.lessThan(longestStallMs);
     } finally {
       watch.end();
+      // The grace of sessions whose server says nothing more is over at once, too.
+      const hurry = setInterval(() => {
+        clock.expire();
+      }, PATIENCE_MS);
       await connector.close();
+      clearInterval(hurry);
       await server.close();
     }
   }
@@ -138,19 +143,40 @@ describe('hostile servers', function () {
     describe(`in answer to a ${way}`, () => {
       for (const [title, steps, expected] of AFTER_LOGIN) {
         const [type, code] = way === 'write' ? NOBODY_KNOWS : expected;
+        if (way === 'select' && expected[1] === 'CONNECTION_LOST') {
+          it(`${title}: is asked again`, () =>
+            meet(password, afterLogin(steps, password.request), (connector) => run(connector)));
+          continue;
+        }
         const waits = expected[1] === 'OPERATION_TIMEOUT';
         it(`${title}: ${code}`, () =>
           meet(password, afterLogin(steps, password.request), (...made) =>
             outcome(run, [type, code], made, waits ? whenLoggedIn(made[0]) : never),
           ));
       }
-
-      it('B-26 an error without readiness: SYNTAX_ERROR, and the next one is not held up', () =>
-        meet(password, afterLogin(NEVER_READY, password.request), (connector) =>
-          failure(run(connector), 'POSTGRESQL:BAD_SQL_SYNTAX', 'SYNTAX_ERROR'),
-        ));
     });
   }
+
+  describe('B-26 an error without readiness', () => {
+    const [type, code] = ['POSTGRESQL:BAD_SQL_SYNTAX', 'SYNTAX_ERROR'] as const;
+    const neverReady = afterLogin(NEVER_READY, password.request);
+
+    it('ends a select by its limit, as others may follow in its session', () =>
+      meet(password, neverReady, (...made) =>
+        outcome(WAYS.select, ['POSTGRESQL:QUERY_TIMEOUT', 'OPERATION_TIMEOUT'], made, whenLoggedIn(made[0])),
+      ));
+
+    it('is told to a stream at once, and its session is not lent again', () =>
+      meet(password, neverReady, (connector) => failure(WAYS.stream(connector), type, code)));
+
+    it('is told to a write at once, and costs the next one at most its session', () =>
+      meet(password, neverReady, async (connector) => {
+        await failure(WAYS.write(connector), type, code);
+        await WAYS.select(connector).catch((error: unknown) => {
+          expect(isConnectorError(error)).to.equal(true);
+        });
+      }));
+  });
 
   it('V-19 B-24 what the driver throws while it reads is contained, and shows no value', () =>
     meet(password, afterLogin(UNREADABLE, password.request), async (connector) => {

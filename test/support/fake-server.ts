@@ -33,7 +33,7 @@ export type Step =
   | { readonly stay: true };
 
 /** The answers of a good server to a statement of one row. */
-export const ONE_ROW: Answers = {
+const ONE_ROW: Answers = {
   P: PARSE_COMPLETE,
   B: BIND_COMPLETE,
   D: rowDescription('one'),
