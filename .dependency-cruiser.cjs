@@ -27,6 +27,7 @@ const HOMES = [
   { libraries: ['@azure/msal-node'], homes: ['auth/entra-client\\.ts'] },
   { libraries: ['undici', 'undici-types'], homes: ['auth/network\\.ts'] },
   { libraries: ['socks'], homes: ['auth/tunnel\\.ts'] },
+  { libraries: ['ssh2', 'bcrypt-pbkdf'], homes: ['connection/transport/'] },
   { libraries: ['jose'], homes: ['auth/'] },
   { libraries: ['oauth4webapi'], homes: ['auth/openid-request\\.ts'] },
   // A bounded cache in the process: add the next place that needs one here.

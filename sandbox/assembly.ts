@@ -3,17 +3,22 @@ import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { createDirectory, type Directory, type DirectoryApplication } from './authority/directory.js';
+import { databaseResource } from './authority/access-token.js';
+import { endpointsOf as authorityEndpoints } from './authority/discovery.js';
 import type { AuthorityRequest } from './authority/request-log.js';
 import { BoundedLog } from './bounded-log.js';
-import { federatedCredential, makeIssuerKeys, startCloud, type Cloud } from './cloud.js';
+import { federatedCredential, makeIssuerKeys, startCloud, type Cloud, type CloudParts } from './cloud.js';
 import { readyConnections } from './connections.js';
 import { startControlServer } from './control-server.js';
 import { databaseName, noDatabase, startDatabase, type Database } from './database.js';
+import type { GateLogin } from './gate/login-log.js';
+import type { BearerDemand } from './gate/oauth-bearer.js';
 import { startGate, type Gate } from './gate/server.js';
 import { createTokenCheck } from './gate/token-check.js';
 import { appServicePath } from './managed-identity/app-service.js';
 import { databaseAudience, endpointsOf, scopes } from './openid/discovery.js';
-import { makePlace } from './place.js';
+import { prepareOAuth, type OAuth } from './oauth/endpoint.js';
+import { makePlace, type Place } from './place.js';
 import { startProxy } from './proxy/server.js';
 import type { Application, ApplicationRequest, Sandbox, SandboxOptions } from './sandbox.js';
 import { createControl } from './scripted-control.js';
@@ -51,32 +56,52 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
   const clock = options.now ?? Date.now;
   const now = (): number => clock() + script.clockOffsetMs;
 
-  progress('making certificates and a database cluster');
+  progress('making certificates, services and a database cluster');
   const place = await makePlace(options.temporaryDirectory ?? os.tmpdir(), undoing);
   const directory = createDirectory(tenantDomain, tenantName);
-  const starting = [
-    options.skipPostgres === true
-      ? Promise.resolve(noDatabase())
-      : startDatabase(place, directory, options, undoing),
-    makeTrust(place.directory),
-    makeIssuerKeys(),
-  ] as const;
-  // If one fails, the others must have ended before we undo what they do.
-  await Promise.allSettled(starting);
-  const [database, trust, keys] = await Promise.all(starting);
-
-  progress('starting the services and the gate');
   const log = new BoundedLog<AuthorityRequest>();
+  const logins = new BoundedLog<GateLogin>();
   const register = new TokenRegister();
   const cloudParts = { directory, script: script.cloud, log, register, now };
-  const cloud = await startCloud(cloudParts, keys, trust, undoing);
+  // The server waits for its listener only when its cluster is made.
+  const preparing = startServices(cloudParts, place, undoing).then(async (services) => {
+    const judges = {
+      checkToken: createTokenCheck(services.cloud.issuers, register, now),
+      findRole: async (role: string) => (await databaseStarting).findRole(role),
+      demand: demandOf(services.cloud, directory),
+    };
+    const oauth: OAuth =
+      options.skipPostgres === true
+        ? { off: 'it is a part of PostgreSQL, which does not run' }
+        : await prepareOAuth(
+            place,
+            {
+              ...judges,
+              certificate: await services.trust.serverCertificates.pem('valid'),
+              record: (login) => logins.add(login),
+              now,
+            },
+            undoing,
+          );
+    return { ...services, judges, oauth };
+  });
+  const listening = preparing.then(({ oauth }) => ('off' in oauth ? undefined : oauth.listener));
+  const databaseStarting: Promise<Database> =
+    options.skipPostgres === true
+      ? Promise.resolve(noDatabase())
+      : startDatabase(place, directory, options, listening, undoing);
+  // If one fails, the other must have ended before we undo what it does.
+  await Promise.allSettled([databaseStarting, listening]);
+  const [database, { cloud, trust, judges, oauth }] = await Promise.all([databaseStarting, preparing]);
+
+  if ('off' in oauth) progress(`PostgreSQL's own OAuth endpoint is off: ${oauth.off}`);
   const gate = await startGate({
+    ...judges,
     tls: await trust.serverCertificates.pem('valid'),
     backend: database.postgres?.socket,
-    checkToken: createTokenCheck(cloud.issuers, register, now),
-    findRole: (role) => database.findRole(role),
     usePasswordMethod: (role, method) => database.usePasswordMethod(role, method),
     script: script.gate,
+    log: logins,
     now,
   });
   undoing.add(() => gate.close());
@@ -97,6 +122,7 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
     log,
     register,
     gate,
+    logins,
     proxy,
     postgres,
     trust,
@@ -109,7 +135,7 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
   progress('ready');
 
   return {
-    ...describeServers({ cloud, gate, trust, database }),
+    ...describeServers({ cloud, gate, trust, database, oauth }),
     tenantId: directory.tenant.id,
     tenantDomain,
     clientId: application.clientId,
@@ -120,6 +146,7 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
     certificates: trust.files,
     connections: readyConnections({
       port: gate.port,
+      oauthPort: 'off' in oauth ? undefined : oauth.listener.port,
       database: databaseName,
       authorityUrl: cloud.authority.origin,
       tenant: tenantDomain,
@@ -153,6 +180,22 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
   };
 };
 
+/** Starts whatever gives tokens, with the certificates and keys that it needs. */
+const startServices = async (
+  parts: CloudParts,
+  place: Place,
+  undoing: Undoing,
+): Promise<{ readonly trust: Trust; readonly cloud: Cloud }> => {
+  const [trust, keys] = await Promise.all([makeTrust(place.directory), makeIssuerKeys()]);
+  return { trust, cloud: await startCloud(parts, keys, trust, undoing) };
+};
+
+/** What a server says by OAUTHBEARER that wants tokens of the tenant. */
+const demandOf = ({ authority }: Cloud, { tenant }: Directory): BearerDemand => {
+  const { issuer } = authorityEndpoints(authority.origin, tenant.id);
+  return { issuer, scope: `${databaseResource}/.default` };
+};
+
 const registerApplication = (directory: Directory, cloud: Cloud, trust: Trust): DirectoryApplication => {
   const { registered, expired } = trust.appCertificates;
   return directory.register({
@@ -181,12 +224,14 @@ const describeServers = ({
   gate,
   trust,
   database: { postgres },
+  oauth,
 }: {
   readonly cloud: Cloud;
   readonly gate: Gate;
   readonly trust: Trust;
   readonly database: Database;
-}): Pick<Sandbox, 'authority' | 'gate' | 'postgres'> => ({
+  readonly oauth: OAuth;
+}): Pick<Sandbox, 'authority' | 'gate' | 'oauth' | 'oauthOff' | 'postgres'> => ({
   authority: {
     url: cloud.authority.origin,
     host: new URL(cloud.authority.origin).host,
@@ -195,6 +240,8 @@ const describeServers = ({
     ca: trust.authority.pem,
   },
   gate: { host: gate.host, port: gate.port },
+  oauth: 'off' in oauth ? undefined : { host: 'localhost', port: oauth.listener.port },
+  oauthOff: 'off' in oauth ? oauth.off : undefined,
   postgres: postgres && {
     socketDirectory: postgres.socketDirectory,
     port: postgres.port,

@@ -3,6 +3,8 @@ import type { CertificateFiles, Connections } from './sandbox.js';
 /** What the ready-made connection strings are made from. */
 export interface ConnectionParts {
   readonly port: number;
+  /** Port of PostgreSQL's own OAuth endpoint; undefined: it is off. */
+  readonly oauthPort: number | undefined;
   readonly database: string;
   readonly authorityUrl: string;
   readonly tenant: string;
@@ -45,8 +47,9 @@ export const readyConnections = (parts: ConnectionParts): Connections => {
       ...(password !== undefined && { OAuthJWTCertPassword: password }),
       ...trusted,
     });
+  const bySecret = { ...app, OAuthClientSecret: parts.clientSecret, ...trusted };
   return {
-    secret: connectionString({ ...app, OAuthClientSecret: parts.clientSecret, ...trusted }),
+    secret: connectionString(bySecret),
     certificatePem: certificate(certificates.pem, 'PEMKEY_FILE', undefined),
     certificatePfx: certificate(certificates.pfx, 'PFXFILE', certificates.pfxPassword),
     certificateJks: certificate(certificates.jks, 'JKSFILE', certificates.jksPassword),
@@ -82,6 +85,9 @@ export const readyConnections = (parts: ConnectionParts): Connections => {
       User: passwordRole.user,
       Password: passwordRole.password,
       ...tls,
+    }),
+    ...(parts.oauthPort !== undefined && {
+      oauthbearer: connectionString({ ...bySecret, Port: parts.oauthPort }),
     }),
   };
 };

@@ -86,7 +86,7 @@ export interface Control {
   tokenRequestCount(service?: ServiceName): number;
   /** Empties the request log. */
   clearRequests(): void;
-  /** Logins that the gate decided, oldest first. */
+  /** Logins that the gate, or for PostgreSQL's own OAuth endpoint its validator, decided, oldest first. */
   logins(): readonly GateLogin[];
   /** Empties the log of logins. */
   clearLogins(): void;

@@ -12,7 +12,7 @@ import {
   installPrincipals,
 } from './postgres/principals.js';
 import type { QueryRows } from './postgres/query.js';
-import { startPostgres, type Postgres } from './postgres/server.js';
+import { startPostgres, type Listener, type Postgres } from './postgres/server.js';
 import type { SandboxOptions } from './sandbox.js';
 import type { Undoing } from './undoing.js';
 
@@ -45,6 +45,7 @@ export const startDatabase = async (
   { postgres: directory, socket: socketDirectory, account }: Place,
   { tenant }: Directory,
   { postgresSettings = {} }: SandboxOptions,
+  listener: Promise<Listener | undefined>,
   undoing: Undoing,
 ): Promise<Database> => {
   const binaries = await prepareBinaries(locatePackage(), path.join(directory, 'programs'), account);
@@ -54,6 +55,7 @@ export const startDatabase = async (
     directory,
     socketDirectory,
     settings: postgresSettings,
+    listener,
   });
   undoing.add(() => postgres.stop());
   const { query } = postgres;

@@ -20,7 +20,7 @@ const describeAsJson = (sandbox: Sandbox): string =>
     tenantDomain: sandbox.tenantDomain,
     caFile: sandbox.authority.caFile,
     gate: sandbox.gate,
-    oauth: null,
+    oauth: sandbox.oauth ?? null,
     superuser: sandbox.postgres?.superuser,
     clientId: sandbox.clientId,
     clientSecret: sandbox.clientSecret,
@@ -45,6 +45,7 @@ A stand-in for the cloud is up, on this machine only.
 
   authority   ${sandbox.authority.url}   tenant ${sandbox.tenantDomain} (${sandbox.tenantId})
   gate        ${sandbox.gate.host}:${sandbox.gate.port}   TLS, access token as password
+  oauth       ${sandbox.oauth ? `${sandbox.oauth.host}:${sandbox.oauth.port}   TLS, access token by SASL OAUTHBEARER` : `off: ${sandbox.oauthOff}`}
   CA          ${sandbox.authority.caFile}
   control     ${sandbox.controlUrl}   (see sandbox/README.md)
   superuser   psql '${sandbox.postgres?.superuser ?? ''}'
@@ -75,7 +76,7 @@ Connection strings, complete:
 
   with a password
   ${sandbox.connections.password}
-
+${sandbox.connections.oauthbearer === undefined ? '' : `\n  with a client secret, at PostgreSQL's own OAuth endpoint\n  ${sandbox.connections.oauthbearer}\n`}
 Ctrl-C stops it and removes its files.
 `;
 

@@ -79,6 +79,8 @@ export interface Connections {
   readonly openId: string;
   /** By the password of a role, without any token. */
   readonly password: string;
+  /** By the client secret, at PostgreSQL's own OAuth endpoint; absent where that is off. */
+  readonly oauthbearer?: string;
 }
 
 /** A managed identity with its database role. */
@@ -114,12 +116,16 @@ export interface Sandbox {
   readonly database: string;
   /** Where clients log in: TLS, token as password. */
   readonly gate: { readonly host: string; readonly port: number };
+  /** Where PostgreSQL itself takes tokens by SASL OAUTHBEARER, and passwords by SCRAM, over TLS; undefined: see `oauthOff`. */
+  readonly oauth: { readonly host: string; readonly port: number } | undefined;
+  /** Why there is no `oauth`, in words that follow "off:". */
+  readonly oauthOff: string | undefined;
   /** The real server behind the gate; undefined with `skipPostgres`. */
   readonly postgres:
     | {
         /** Folder of the unix socket; `host` for `pg` and libpq. */
         readonly socketDirectory: string;
-        /** Names the socket file, no TCP port is open. */
+        /** Names the socket file; the only TCP port is that of `oauth`. */
         readonly port: number;
         /** Connection text for psql as superuser, without a password, for this OS user. */
         readonly superuser: string;

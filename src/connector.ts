@@ -2,18 +2,22 @@ import { openTokens, type TokenParts } from './auth/index.js';
 import type { Fetch } from './auth/network.js';
 import type { TokenHealth } from './auth/token-source.js';
 import type { TokenStore } from './auth/token-store/index.js';
-import { systemClock, type Clock } from './clock.js';
+import { deadline, LONGEST_DELAY_MS, systemClock, type Clock } from './clock.js';
 import { Lane } from './connection/lane.js';
 import type { PoolCounts } from './connection/pool.js';
-import { createProvider, type ConnectionProvider } from './connection/provider.js';
-import type { Row } from './connection/rows.js';
+import { createDriverOptions, type DriverOptions } from './connection/pool-options.js';
+import { SessionProvider, type ConnectionProvider } from './connection/provider.js';
 import type { PgSession } from './connection/pg-session.js';
+import { Reconnection, type ReconnectionHealth } from './connection/reconnection.js';
+import type { Row } from './connection/rows.js';
 import { sharePool, type PoolShare } from './connection/shared-pools.js';
 import { createDiagnostics, type Diagnostics, type Logger } from './diagnostics.js';
 import { asConnectorError, ConnectorError } from './errors.js';
 import type { Verbosity } from './event-table.js';
+import { runOnLoan, streamOnLoan } from './operations/attempts.js';
 import { planOperation, type PlannedOperation } from './operations/index.js';
-import { capped, runOperation, shareableRead, streamOperation, type Result } from './operations/run.js';
+import { wroteNothing } from './operations/repeat.js';
+import { capped, shareableRead, type Result } from './operations/run.js';
 import {
   explainSettings,
   type ConnectionProperties,
@@ -39,6 +43,8 @@ export interface ConnectorOptions {
 export interface CallOptions {
   /** Ends the wait (and the statement at the server) when it aborts. */
   readonly signal?: AbortSignal;
+  /** Limit of the whole operation in milliseconds, waiting for a session included; none by default. */
+  readonly timeoutMs?: number;
 }
 
 export interface StreamOptions extends CallOptions {
@@ -52,6 +58,8 @@ export interface Health {
   readonly token: TokenHealth | undefined;
   /** Connectors with the same settings share one pool: these are its counts. */
   readonly pool: PoolCounts;
+  /** Present while no session can be opened and `ReconnectionStrategy` tries again. */
+  readonly reconnection?: ReconnectionHealth;
   /** Sessions opened since the connector was made, by the pool it shares and for its provider. */
   readonly sessionsOpened: number;
   /** Absent while `Logfile` takes lines, and without one: why they are being lost. */
@@ -77,7 +85,7 @@ export interface Connector {
   /** Runs an operation and gives its rows in batches; leaving the loop early ends the statement. */
   stream(operation: string, input: object, options?: StreamOptions): AsyncIterable<Row[]>;
   health(): Health;
-  /** Rejects those who wait, gives running operations five seconds, ends all sessions. Idempotent. */
+  /** Rejects those who wait, gives running operations five seconds, ends all sessions, also those of `provider`. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -135,10 +143,11 @@ const DEFAULT_BATCH_SIZE = 1_000;
 
 class WiredConnector implements Connector {
   readonly settings: Settings;
-  readonly provider: ConnectionProvider;
+  readonly provider: SessionProvider;
   readonly #resolved: ResolvedSettings;
   readonly #parts: Parts;
   readonly #options: ConnectorOptions;
+  readonly #reconnection: Reconnection;
   readonly #pool: PoolShare;
   readonly #lane: Lane;
   readonly #opened: Promise<void>;
@@ -152,19 +161,26 @@ class WiredConnector implements Connector {
     this.#resolved = resolved;
     this.#parts = parts;
     this.#options = options;
+    const reconnection = new Reconnection(settings, parts);
+    this.#reconnection = reconnection;
     const open = async (signal?: AbortSignal): Promise<PgSession> => {
       if (this.#closed) throw new ConnectorError('CONNECTOR_CLOSED', {});
       // The driver is loaded by the first session, not by whoever lists what the connector can do.
       const { openSession } = await import('./connection/login.js');
-      return openSession({ settings, ...parts }, signal);
+      return openSession({ settings, roles: this.#pool.roles, reconnection, ...parts }, signal);
     };
-    this.provider = createProvider(async (signal) => {
-      const session = await open(signal);
-      this.#sessionsProvided += 1;
-      return session;
+    this.provider = new SessionProvider({
+      open: async (signal) => {
+        const session = await open(signal);
+        this.#sessionsProvided += 1;
+        return session;
+      },
+      clock: parts.clock,
+      timeoutMs: settings.timeoutMs,
     });
     const { clock, fetch, tokenStore } = options;
-    this.#pool = sharePool({ settings, ...parts, open, injected: [clock, fetch, tokenStore] });
+    const trouble = (): Error | undefined => reconnection.trouble();
+    this.#pool = sharePool({ settings, ...parts, open, trouble, injected: [clock, fetch, tokenStore] });
     this.#opened = settings.connectOnOpen
       ? this.#pool.use('ConnectOnOpen', () => Promise.resolve())
       : Promise.resolve();
@@ -190,14 +206,23 @@ class WiredConnector implements Connector {
     );
   }
 
-  async execute(operation: string, input: object, { signal }: CallOptions = {}): Promise<Result> {
+  async execute(operation: string, input: object, options: CallOptions = {}): Promise<Result> {
+    const { signal, dispose } = this.#limit(options);
     const watch = this.#watch(operation, signal);
     try {
-      const result = await this.#run(planOperation(operation, input), signal);
+      requireTimeout(operation, options);
+      const planned = planOperation(operation, input);
+      const result = await this.#run(planned, signal).catch((error: unknown) => {
+        if (!this.#pool.roles.seeksWriter || !wroteNothing(planned, error)) throw error;
+        this.#parts.diagnostics.report('operation.repeated', { operation });
+        return this.#run(planned, signal);
+      });
       watch.completed(result.rows.length, result.affectedRows);
       return result;
     } catch (error) {
       throw watch.failed(error);
+    } finally {
+      dispose();
     }
   }
 
@@ -205,11 +230,7 @@ class WiredConnector implements Connector {
     const { maxRows, pool, server } = this.settings;
     const hasLane = pool.keepsIdle && server.poolerMode === 'none';
     const statement = hasLane ? shareableRead(planned.plan) : undefined;
-    if (!statement) {
-      const run = (session: PgSession): Promise<Result> =>
-        runOperation(session, planned, { signal, maxRows });
-      return this.#pool.use(planned.operation.name, run, signal);
-    }
+    if (!statement) return runOnLoan(this.#pool, planned, { signal, maxRows });
     const limit = maxRows === undefined ? undefined : maxRows + 1;
     return capped(await this.#lane.read(statement, { signal, limit }), maxRows);
   }
@@ -219,32 +240,39 @@ class WiredConnector implements Connector {
     input: object,
     options: StreamOptions = {},
   ): AsyncGenerator<Row[], void, undefined> {
-    const { signal, batchSize = DEFAULT_BATCH_SIZE } = options;
+    const { batchSize = DEFAULT_BATCH_SIZE } = options;
+    const { signal, dispose } = this.#limit(options);
     const watch = this.#watch(operation, signal);
     let rows = 0;
     try {
-      const planned = planOperation(operation, input);
+      requireTimeout(operation, options);
       requireBatchSize(operation, batchSize);
-      const session = await this.#pool.acquire(operation, signal);
-      try {
-        for await (const batch of streamOperation(session, planned, { signal, batchSize })) {
-          rows += batch.length;
-          yield batch;
-        }
-      } finally {
-        this.#pool.release(session);
+      const planned = planOperation(operation, input);
+      for await (const batch of streamOnLoan(this.#pool, planned, { signal, batchSize })) {
+        rows += batch.length;
+        yield batch;
       }
       watch.completed(rows, rows);
     } catch (error) {
       throw watch.failed(error);
+    } finally {
+      dispose();
     }
+  }
+
+  #limit({ signal, timeoutMs = 0 }: CallOptions): { signal?: AbortSignal; dispose: () => void } {
+    if (timeoutMs === 0) return { ...(signal && { signal }), dispose: () => undefined };
+    const expired = (): Error => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs });
+    return deadline(this.#parts.clock, timeoutMs, expired, signal);
   }
 
   health(): Health {
     const logProblem = this.#parts.diagnostics.fileProblem();
+    const reconnection = this.#reconnection.health();
     return {
       token: this.#parts.tokens?.health(),
       pool: this.#pool.counts(),
+      ...(reconnection && { reconnection }),
       sessionsOpened: this.#pool.sessionsOpened + this.#sessionsProvided,
       ...(logProblem !== undefined && { log: { failed: logProblem } }),
     };
@@ -259,7 +287,8 @@ class WiredConnector implements Connector {
     // The share ends before its tokens: what opens for others is then taken over, not failed.
     const poolEnded = this.#pool.close(CLOSE_GRACE_MS);
     this.#parts.tokens?.close();
-    await poolEnded;
+    this.#reconnection.close();
+    await Promise.all([poolEnded, this.provider.close()]);
     await this.#parts.network.close();
     await this.#parts.diagnostics.close();
   }
@@ -289,6 +318,12 @@ class WiredConnector implements Connector {
   }
 }
 
+function requireTimeout(operation: string, { timeoutMs = 0 }: CallOptions): void {
+  if (timeoutMs >= 0 && timeoutMs <= LONGEST_DELAY_MS) return;
+  const problems = `timeoutMs must be a number from 0 (none) to ${String(LONGEST_DELAY_MS)}`;
+  throw new ConnectorError('OPERATION_INPUT_INVALID', { operation, problems });
+}
+
 function requireBatchSize(operation: string, batchSize: number): void {
   if (Number.isInteger(batchSize) && batchSize >= 1) return;
   const problems = 'batchSize must be a whole number from 1';
@@ -309,4 +344,31 @@ export function tokenPassword(
     throw new ConnectorError('PROPERTY_INVALID', { problems }, { properties: ['AuthScheme'] });
   }
   return async () => (await tokens.get()).value.reveal();
+}
+
+/**
+ * What makes any other pool over `pg` (`pg.Pool`, Knex, Sequelize, TypeORM, BullMQ …) connect as the
+ * connector does: over its transport, verified by its rules, with the token of the moment, behind its
+ * guard, and with typed errors. docs/other-pools.md shows where each library takes these options.
+ *
+ * Beside what `pg` needs to connect they hold `application_name`, `options` (of the properties that
+ * shape a session those that leave the form of results alone: the library reads these) and
+ * `enableChannelBinding` (for a login by password), because the driver would else take them from PG*
+ * variables or not at all; a library that does not know them leaves them out. No timeouts: each login
+ * ends within `Timeout` by itself. The token goes from this process straight onto the verified
+ * stream; the driver never has it, `password` gives it to nobody, and nothing secret shows in
+ * `util.inspect` or JSON.
+ *
+ * A token that the server refuses is replaced and the login repeated once, unseen by the pool. All
+ * pools with the same options object share one token and its renewal. There is nothing to close:
+ * renewal rests while no connection is open, and no timer or idle socket keeps the process alive.
+ *
+ * No I/O.
+ *
+ * @throws ConnectorError of type POSTGRESQL:SETTINGS; what a login fails with reaches the library
+ *   as the error of its connection, as it is or as its cause
+ */
+export function poolOptions(properties: ConnectionProperties, options: ConnectorOptions = {}): DriverOptions {
+  const resolved = explainSettings(properties);
+  return createDriverOptions({ settings: resolved.settings, ...assemble(resolved, options) });
 }

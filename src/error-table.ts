@@ -254,7 +254,7 @@ export const ERRORS = {
   CERTIFICATE_KEY_UNSUITABLE: {
     type: 'POSTGRESQL:SETTINGS',
     retryable: false,
-    message: 'The key of the certificate cannot be used with Microsoft Entra ID: {problem}.',
+    message: 'The key of the certificate cannot be used: {problem}.',
     cure: 'Use an RSA key of at least 2048 bits.',
   },
   TOKEN_FILE_REFUSED: {
@@ -280,6 +280,12 @@ export const ERRORS = {
     retryable: false,
     message: 'The input of {operation} is wrong: {problems}.',
     cure: 'Correct the input. "pg-entra spec" prints the input schema of each operation.',
+  },
+  POOL_OPTIONS_CHANGED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The driver does not use the options of poolOptions as they are: {problem}. No secret was sent.',
+    cure: 'Hand all of them on unchanged, stream and ssl among them; docs/other-pools.md shows where each library takes them. For the token alone there is tokenPassword.',
   },
   CONNECTOR_CLOSED: {
     type: 'POSTGRESQL:SETTINGS',
@@ -584,6 +590,74 @@ export const ERRORS = {
     message: 'The connection to {host}:{port} ended unexpectedly ({problem}).',
     cure: 'Try again; if it happens often, look for a restart of the server or a network device that ends idle connections.',
   },
+  NO_SERVER_FITS: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'None of the servers can be used{purpose}: {reasons}.',
+    cure: 'Look at each server named here; check Server and TargetSessionAttrs. After a fail-over wait until a standby has been promoted.',
+  },
+  RECONNECTION_EXHAUSTED: {
+    type: 'POSTGRESQL:RETRY_EXHAUSTED',
+    retryable: true,
+    message: 'No session could be opened in {attempts} attempts: {problem}.',
+    cure: 'See what the last attempt failed with; raise ReconnectionAttempts or ReconnectionFrequency if the server needs longer to come back.',
+  },
+  FIREWALL_UNREACHABLE: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The proxy {proxy} on the way to the server cannot be reached: {problem}.',
+    cure: 'Check FirewallType, FirewallServer and FirewallPort, and that this machine may reach the proxy.',
+  },
+  FIREWALL_AUTHENTICATION_FAILED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: false,
+    message:
+      'The proxy {proxy} on the way to the server did not accept the user name and password for it, or wants some ({problem}).',
+    cure: 'Set FirewallUser and FirewallPassword. The proxy must offer Basic (TUNNEL) or user name and password (SOCKS5).',
+  },
+  FIREWALL_REFUSED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The proxy {proxy} made no connection to {host}:{port}: {problem}.',
+    cure: 'Ask for this host and port to be allowed at the proxy, and check that FirewallType names its kind.',
+  },
+  SSH_UNREACHABLE: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The SSH server {ssh} cannot be reached: {problem}.',
+    cure: 'Check SSHServer and SSHPort, and that this machine may reach the SSH server.',
+  },
+  SSH_SERVER_NOT_VERIFIED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The SSH server {ssh} has not the key that SSHServerFingerprint names, but {fingerprint}.',
+    cure: 'Compare it with what "ssh-keygen -lf" prints at the SSH server itself, and set SSHServerFingerprint only if they are the same. Nothing secret was sent.',
+  },
+  SSH_AUTHENTICATION_FAILED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: false,
+    message: 'The SSH server {ssh} refused the login of "{user}".',
+    cure: 'Check SSHUser and SSHPassword or SSHClientCert, and that SSHAuthMode names a way that the SSH server offers.',
+  },
+  SSH_KEY_UNUSABLE: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The private key for the SSH server cannot be used: {problem}.',
+    cure: 'Set SSHClientCert to a private key as "ssh-keygen" writes it, or in PEM form, or to the path of its file.',
+  },
+  SSH_KEY_PASSPHRASE_WRONG: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message:
+      'The private key for the SSH server does not open: its passphrase is wrong or missing, or it is damaged.',
+    cure: 'Correct SSHClientCertPassword.',
+  },
+  SSH_FORWARDING_REFUSED: {
+    type: 'POSTGRESQL:CANNOT_REACH',
+    retryable: true,
+    message: 'The SSH server {ssh} made no connection to {host}:{port}: {problem}.',
+    cure: 'Check Server and Port as the SSH server sees them, and that its configuration allows to forward TCP to them.',
+  },
   SERVER_WITHOUT_TLS: {
     type: 'POSTGRESQL:TLS',
     retryable: false,
@@ -608,6 +682,39 @@ export const ERRORS = {
     retryable: false,
     message: 'The certificate presented by {host}:{port} is for another name ({problem}).',
     cure: 'Set Server to a name that the certificate holds. The token was not sent.',
+  },
+  SERVER_CERTIFICATE_NOT_PINNED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message:
+      'The certificate of {host}:{port} is not the one that SSLServerCert names; its SHA-256 thumbprint is {thumbprint}.',
+    cure: 'If the certificate of the server was replaced, compare this thumbprint with that at the server and set SSLServerCert to it. Nothing secret was sent.',
+  },
+  CLIENT_CERTIFICATE_UNUSABLE: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'The client certificate for the server cannot be used: {problem}.',
+    cure: 'Check SSLClientCert, SSLClientCertType and SSLClientCertSubject: a PFX or PEM file with the certificate and its private key is needed.',
+  },
+  CLIENT_CERTIFICATE_PASSWORD_WRONG: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message:
+      'The client certificate for the server does not open: its password is wrong or missing, or the store is damaged.',
+    cure: 'Correct SSLClientCertPassword.',
+  },
+  CLIENT_CERTIFICATE_REFUSED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message:
+      'The server {host}:{port} wants a client certificate, or does not accept the one it got ({problem}).',
+    cure: 'Set SSLClientCert to a certificate that an authority trusted by the server has issued for this role (ssl_ca_file, clientcert).',
+  },
+  DIRECT_TLS_REFUSED: {
+    type: 'POSTGRESQL:TLS',
+    retryable: false,
+    message: 'The server {host}:{port} did not take TLS at once ({problem}).',
+    cure: 'Set SSLNegotiation=postgres: servers before PostgreSQL 17 take TLS only after a request. Nothing was sent without encryption.',
   },
   TLS_FAILED: {
     type: 'POSTGRESQL:TLS',
@@ -648,11 +755,17 @@ export const ERRORS = {
     message: 'The server does not let "{user}" in from here: {serverMessage}',
     cure: 'Check the firewall and network rules of the server (pg_hba.conf), Database and User.',
   },
+  TOKEN_EXPECTED: {
+    type: 'POSTGRESQL:INVALID_CREDENTIALS',
+    retryable: false,
+    message: 'The server asks for an access token (SASL OAUTHBEARER), so the password was not given.',
+    cure: 'Choose an AuthScheme that obtains a token, or let the server ask for scram-sha-256 (pg_hba.conf).',
+  },
   TOKEN_REFUSED: {
     type: 'POSTGRESQL:INVALID_CREDENTIALS',
     retryable: false,
     message: 'The server refused the access token of "{user}": {serverMessage}',
-    cure: 'Check that the role belongs to this application (object id of the enterprise application) and that the server is in the tenant of AzureTenant; "pg-entra role-sql" prints how to create the role.',
+    cure: 'By the words of the server, {advice}. In general the role must belong to this application (object id of the enterprise application), and the server to the tenant of AzureTenant; "pg-entra role-sql" prints how to create the role.',
   },
   ROLE_UNKNOWN: {
     type: 'POSTGRESQL:INVALID_CREDENTIALS',
@@ -666,6 +779,12 @@ export const ERRORS = {
     message: 'The server has no database "{database}".',
     cure: 'Correct Database.',
   },
+  POOLER_MODE_NEEDED: {
+    type: 'POSTGRESQL:SETTINGS',
+    retryable: false,
+    message: 'What answers the login does not take the settings of a session: {serverMessage}',
+    cure: 'Set PoolerMode=TRANSACTION where PgBouncer stands before the server (Azure: port 6432).',
+  },
   SERVER_BUSY: {
     type: 'POSTGRESQL:CONNECTIVITY',
     retryable: true,
@@ -675,8 +794,26 @@ export const ERRORS = {
   SERVER_STARTING: {
     type: 'POSTGRESQL:CONNECTIVITY',
     retryable: true,
-    message: 'The server is starting or stopping: {serverMessage}',
-    cure: 'Wait a moment and try again.',
+    message: 'The server is starting or stopping, or ended this session: {serverMessage}',
+    cure: 'Wait a moment and try again. If it happens often, look for restarts, and for who calls pg_terminate_backend.',
+  },
+  SERVER_CONNECTION_FAILED: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'The server reports trouble with a connection: {serverMessage}',
+    cure: 'Try again. If it lasts, look at a pooler before the server, and at servers that it asks itself (foreign tables, dblink).',
+  },
+  SESSION_IDLE_TIMEOUT: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'The server ended an idle session: {serverMessage}',
+    cure: 'Set PoolIdleTimeout below idle_session_timeout of the server.',
+  },
+  DATABASE_DROPPED: {
+    type: 'POSTGRESQL:INVALID_DATABASE',
+    retryable: false,
+    message: 'The database of this session is gone: {serverMessage}',
+    cure: 'Correct Database, or create the database again.',
   },
 
   // --- sessions and statements ----------------------------------------------------------------
@@ -687,11 +824,17 @@ export const ERRORS = {
       'No session became free within {waitMs} ms ({inUse} in use, {opening} opening, {waiting} waiting, at most {max}).',
     cure: 'Raise PoolMaxSize or PoolWaitTime, or shorten what the flows do in one session.',
   },
+  SESSION_IN_TRANSACTION: {
+    type: 'POSTGRESQL:CONNECTIVITY',
+    retryable: true,
+    message: 'The session stands in a transaction that its last user did not end.',
+    cure: 'Disconnect it and take a new one; what was not committed is rolled back.',
+  },
   OPERATION_TIMEOUT: {
     type: 'POSTGRESQL:QUERY_TIMEOUT',
     retryable: true,
-    message: 'The server did not answer within {timeoutMs} ms.',
-    cure: 'Make the statement faster, or raise Timeout.',
+    message: 'There was no answer within {timeoutMs} ms.',
+    cure: 'Make the statement faster, or raise Timeout (or the time limit of the operation, where it has one).',
   },
   OUTCOME_UNKNOWN: {
     type: 'POSTGRESQL:OUTCOME_UNKNOWN',
@@ -723,6 +866,30 @@ export const ERRORS = {
     message: '{serverMessage}',
     cure: 'Check the spelling (case matters where a name is quoted) and the columns of the table.',
   },
+  OBJECT_UNKNOWN: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Check the spelling (case matters where a name is quoted), the schema (search_path), and for a function the types of its arguments.',
+  },
+  OBJECT_EXISTS: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Choose another name, or write "if not exists".',
+  },
+  TYPE_MISMATCH: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Say the type by a cast, such as $1::integer.',
+  },
+  FEATURE_NOT_SUPPORTED: {
+    type: 'POSTGRESQL:BAD_SQL_SYNTAX',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Write the statement in another way: this server does not support it.',
+  },
   PARAMETERS_MISMATCH: {
     type: 'POSTGRESQL:BAD_SQL_SYNTAX',
     retryable: false,
@@ -751,13 +918,31 @@ export const ERRORS = {
     type: 'POSTGRESQL:QUERY_TIMEOUT',
     retryable: true,
     message: '{serverMessage}',
-    cure: 'Make the statement faster, or raise its time limit (statement_timeout, lock_timeout).',
+    cure: 'Make the statement faster or raise statement_timeout, if that was the reason; otherwise somebody cancelled it (pg_cancel_backend).',
+  },
+  LOCK_TIMEOUT: {
+    type: 'POSTGRESQL:QUERY_TIMEOUT',
+    retryable: true,
+    message: '{serverMessage}',
+    cure: 'Try again later, or raise lock_timeout; look for a transaction that holds the lock for long.',
+  },
+  TRANSACTION_TIMEOUT: {
+    type: 'POSTGRESQL:QUERY_TIMEOUT',
+    retryable: true,
+    message: 'The server ended the session within a transaction, which was rolled back: {serverMessage}',
+    cure: 'Make the transaction shorter, or raise idle_in_transaction_session_timeout or transaction_timeout; then repeat the whole transaction.',
   },
   SERIALIZATION_FAILURE: {
     type: 'POSTGRESQL:SERIALIZATION_FAILURE',
     retryable: true,
     message: '{serverMessage}',
     cure: 'Repeat the whole transaction.',
+  },
+  DEADLOCK: {
+    type: 'POSTGRESQL:SERIALIZATION_FAILURE',
+    retryable: true,
+    message: '{serverMessage}',
+    cure: 'Repeat the whole transaction. Let all transactions change rows and tables in the same order, so that it happens less.',
   },
   DATA_ERROR: {
     type: 'POSTGRESQL:DATA_ERROR',
@@ -769,7 +954,73 @@ export const ERRORS = {
     type: 'POSTGRESQL:QUERY_EXECUTION',
     retryable: false,
     message: '{serverMessage}',
-    cure: 'Set Readonly to false if this connection may write; without it, the server or the role is read-only (a standby, default_transaction_read_only).',
+    cure: 'Set Readonly to false if this connection may write; without it, the server or the role is read-only (a standby, default_transaction_read_only): name the primary in Server, or all servers with TargetSessionAttrs=primary.',
+  },
+  TRANSACTION_ABORTED: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Look at the first error of this transaction: after it, the transaction can only be rolled back.',
+  },
+  TRANSACTION_STATE: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Check that transactions, savepoints and cursors are begun before they are used, and that this statement may stand there.',
+  },
+  PREPARED_STATEMENT_LOST: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: true,
+    message: '{serverMessage}',
+    cure: 'Try again: a table was altered, or a pooler between us and the server gave the session to somebody else. Behind a pooler use its session mode.',
+  },
+  OBJECT_IN_USE: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'End what uses the object, or remove what depends on it first.',
+  },
+  OBJECT_NOT_READY: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Bring the object into the state that the statement needs.',
+  },
+  ROUTINE_FAILED: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'A function, procedure or trigger of the database said this: look at it, or ask its author.',
+  },
+  FOREIGN_DATA_FAILED: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Look at the foreign server behind this table, and at its options and user mapping.',
+  },
+  LIMIT_EXCEEDED: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: '{serverMessage}',
+    cure: 'Make the statement smaller: it goes beyond what the server can take.',
+  },
+  SERVER_EXHAUSTED: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: true,
+    message: 'The server has run out of something: {serverMessage}',
+    cure: 'Ask the administrator of the server for disk space, memory or a higher limit, then try again.',
+  },
+  SERVER_FAULT: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: 'Something failed inside the server: {serverMessage}',
+    cure: 'Give the message and its time to the administrator of the server, whose log says more.',
+  },
+  DATA_CORRUPTED: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: 'The server found damaged data: {serverMessage}',
+    cure: 'Stop writing and call the administrator of the server: hardware or a restore may be at fault.',
   },
   QUERY_EXECUTION: {
     type: 'POSTGRESQL:QUERY_EXECUTION',

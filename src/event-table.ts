@@ -122,6 +122,12 @@ export const EVENTS = {
   },
   'token.strange': { verbosity: 1, module: 'AUTH', level: 'warn', text: '{text}' },
   'login.failed': { verbosity: 1, module: 'CONN', level: 'info', text: 'login failed: {code} {message}' },
+  'connection.retry': {
+    verbosity: 1,
+    module: 'CONN',
+    level: 'warn',
+    text: 'attempt {attempt} to log in at {host} failed ({code}); next attempt in {delayMs} ms',
+  },
   'operation.started': { verbosity: 1, module: 'SQL', level: 'debug', text: '{operation} started' },
   'operation.completed': {
     verbosity: 1,
@@ -140,6 +146,12 @@ export const EVENTS = {
     module: 'POOL',
     level: 'warn',
     text: '{operation} has held session {id} for {ms} ms and goes on',
+  },
+  'operation.repeated': {
+    verbosity: 1,
+    module: 'SQL',
+    level: 'warn',
+    text: '{operation} was refused because the server is read-only; it is repeated once in a new session',
   },
   // --- 2 --------------------------------------------------------------------------------------
   'certificate.loaded': {
@@ -184,6 +196,13 @@ export const EVENTS = {
     module: 'CONN',
     level: 'debug',
     text: 'session {id} opened as {user} ({ms} ms)',
+  },
+  'server.chosen': { verbosity: 2, module: 'CONN', level: 'debug', text: 'logged in at {host} ({role})' },
+  'server.passed': {
+    verbosity: 2,
+    module: 'CONN',
+    level: 'info',
+    text: 'server {host} is passed over: {reason}',
   },
   'session.closed': { verbosity: 2, module: 'CONN', level: 'debug', text: 'session {id} closed: {reason}' },
   // --- 3 --------------------------------------------------------------------------------------

@@ -25,15 +25,29 @@ export function loginRequirements(): { definitions: Record<string, Schema>; allO
   );
   return {
     definitions: Object.fromEntries(schemes.map((scheme) => [scheme, needsOf(scheme)])),
-    allOf: [derived],
+    allOf: [derived, demands(TABLE.filter(isOfNoLogin), '')].filter((schema) => schema !== true),
   };
+}
+
+/** Whether `property` may be required, and whatever the login is. */
+function isOfNoLogin(property: Property): boolean {
+  const conditions = requirementsOf(property);
+  const isOfLogin = conditions.some((condition) => 'AuthScheme' in condition);
+  return property.required !== true && conditions.length > 0 && !isOfLogin;
 }
 
 /** What a login by `scheme` needs beside what every connection does. */
 function needsOf(scheme: string): Schema {
+  return demands(
+    TABLE.filter((property) => property.required !== true && !isOfNoLogin(property)),
+    scheme,
+  );
+}
+
+/** Demands each of `properties` where it is required, in a login by `scheme`. */
+function demands(properties: readonly Property[], scheme: string): Schema {
   const byCondition = new Map<string, Property[]>();
-  for (const property of TABLE) {
-    if (property.required === true) continue;
+  for (const property of properties) {
     for (const { AuthScheme = [scheme], ...further } of requirementsOf(property)) {
       if (!AuthScheme.includes(scheme)) continue;
       const key = JSON.stringify(further);
@@ -68,12 +82,16 @@ function applies(decider: Decider, { of, given = [], absent = [] }: Derivation):
 
 /** Whether `decider` is written as one of `values`, of which '' stands for not at all. */
 function isWritten(decider: Decider, values: readonly string[]): Schema {
-  const written = values.filter((value) => value !== '');
+  const written = values.filter((value) => value !== '').map((value) => inSchema(decider, value));
   if (written.length === 0) return { not: { required: [decider] } };
   return {
     properties: { [decider]: { enum: written } },
     ...(written.length === values.length && { required: [decider] }),
   };
+}
+
+function inSchema(decider: Decider, value: string): string | boolean {
+  return TABLE.find(({ name }) => name === decider)?.kind === 'boolean' ? value === 'true' : value;
 }
 
 /** Whether one of `names` is given; true for none. */

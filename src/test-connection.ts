@@ -2,11 +2,15 @@ import type { AccessToken } from './auth/access-token.js';
 import type { TokenParts } from './auth/index.js';
 import type { TokenSource } from './auth/token-source.js';
 import { startBudget, type Clock } from './clock.js';
-import { logIn } from './connection/login.js';
+import { HostRoles, textOf, type Placement } from './connection/host-roles.js';
+import { logIn, logInAt } from './connection/login.js';
+import type { PgSession } from './connection/pg-session.js';
 import type { Session } from './connection/session.js';
-import { openTcp, startTls, type Wait } from './connection/transport.js';
+import { isSingle, openAtTarget } from './connection/targets.js';
+import { nameOfWay, openTcp, startTls, type Wait } from './connection/transport.js';
 import type { Diagnostics } from './diagnostics.js';
-import type { ResolvedSettings } from './settings/settings.js';
+import { isConnectorError } from './errors.js';
+import type { ResolvedSettings, ServerHost, Settings } from './settings/settings.js';
 import { Walk, type StageName, type StepResult, type TestReport } from './stage-walk.js';
 import { tlsFacts } from './tls-facts.js';
 
@@ -105,17 +109,24 @@ async function lookAtSupplied(
 
 async function walkToDatabase(
   walk: Walk,
-  { settings, effective }: ResolvedSettings,
-  { clock, diagnostics }: TestParts,
+  { settings: given, effective }: ResolvedSettings,
+  parts: TestParts,
   token: AccessToken | undefined,
-  { signal }: TestOptions,
+  options: TestOptions,
 ): Promise<void> {
+  const { clock, diagnostics } = parts;
+  const { signal } = options;
+  const target = await findTarget(walk, given, parts, token, options);
+  if (!target) return;
+  const { settings, detail } = target;
   const { server, timeoutMs } = settings;
   const startedAt = clock.steadyMs();
   const wait: Wait = { clock, budget: startBudget(clock, timeoutMs), signal };
   const tcp = await walk.step('tcp', async () => {
     const value = await openTcp(server, wait);
-    return { value, detail: { address: value.remoteAddress, port: value.remotePort } };
+    const through = nameOfWay(server.way);
+    const peer = { address: value.remoteAddress, port: value.remotePort };
+    return { value, detail: { ...detail, ...(through === undefined ? peer : { through }) } };
   });
   const isEncrypted = server.tls.mode !== 'disable';
   if (!isEncrypted) walk.skip('tls', withoutTls(effective));
@@ -133,7 +144,7 @@ async function walkToDatabase(
   const session = await walk.step('login', async () => {
     const socket = tls ?? tcp;
     if (!socket) return {};
-    const value = await logIn(socket, token, settings, wait);
+    const value = await logIn(socket, token, settings, wait, placementOf(settings, clock));
     const ms = Math.round(clock.steadyMs() - startedAt);
     diagnostics.report('session.opened', { id: value.id, user: server.user, ms });
     return { value, detail: { backend: value.id } };
@@ -142,6 +153,63 @@ async function walkToDatabase(
   await walk.step('privileges', async () => ({ detail: await privilegesOf(session, signal) }));
   await session.close();
   diagnostics.report('session.closed', { id: session.id, reason: 'the test is over' });
+}
+
+interface Target {
+  readonly settings: Settings;
+  /** Which of several servers it is, and why not one before it. */
+  readonly detail: Readonly<Record<string, string>>;
+}
+
+/**
+ * The server that a login would use now, which is then tested stage by stage; where a server
+ * refuses who we are, that one. A search that ends with no server is a failed stage `tcp`.
+ */
+async function findTarget(
+  walk: Walk,
+  settings: Settings,
+  parts: TestParts,
+  token: AccessToken | undefined,
+  { signal }: TestOptions,
+): Promise<Target | undefined> {
+  if (isSingle(settings.server)) return { settings, detail: {} };
+  const passedOver: string[] = [];
+  const roles = new HostRoles(settings.server, parts.clock);
+  const onPass = (host: ServerHost, reason: string): void => {
+    passedOver.push(`${textOf(host)}: ${reason}`);
+  };
+  const targetOf = ({ server }: Settings): Target => ({
+    settings: { ...settings, server },
+    detail: {
+      server: textOf(server),
+      ...(passedOver.length > 0 && { passedOver: passedOver.join(' ') }),
+    },
+  });
+  const places = new Map<PgSession, Settings>();
+  let tried = settings;
+  return walk.step('tcp', async () => {
+    try {
+      const session = await openAtTarget(
+        { ...parts, settings, roles, onPass, isPatient: false },
+        async (at, wait, placement) => {
+          tried = at;
+          const opened = await logInAt(at, token, wait, placement, parts);
+          places.set(opened, at);
+          return opened;
+        },
+        signal,
+      );
+      await session.close();
+      return { value: targetOf(places.get(session) ?? tried) };
+    } catch (error) {
+      if (!isConnectorError(error) || error.code === 'NO_SERVER_FITS') throw error;
+      return { value: targetOf(tried) };
+    }
+  });
+}
+
+function placementOf({ server }: Settings, clock: Clock): Placement {
+  return new HostRoles(server, clock).placementAt(server);
 }
 
 /** What was given that switches TLS off. */

@@ -17,6 +17,7 @@ describe('the public surface', () => {
       'manifest',
       'messageOf',
       'parseConnectionString',
+      'poolOptions',
       'renderManifest',
       'resolveSettings',
       'systemClock',

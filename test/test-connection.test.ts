@@ -5,6 +5,7 @@ import type { StageReport, TestReport } from '#src/stage-walk.js';
 import { withEnvironment } from './support/environment.js';
 import { useFolder } from './support/folder.js';
 import { recordingLogger } from './support/log.js';
+import { startSocksProxy } from './support/proxies.js';
 import { useSandbox } from './support/use-sandbox.js';
 
 const failed = ({ stages }: TestReport) => stages.find(({ status }) => status === 'failed');
@@ -37,6 +38,19 @@ describe('test of a connection', function () {
           .and.have.nested.property('error.code', 'PROPERTY_INVALID');
     });
     await connector.close();
+  });
+
+  it('tells the way to the server', async () => {
+    const proxy = await startSocksProxy();
+    const FirewallPort = String(proxy.port);
+    const report = await testConnection(
+      use.properties({ FirewallType: 'SOCKS5', FirewallServer: '127.0.0.1', FirewallPort }),
+    );
+    await proxy.close();
+    expect(report.ok).to.equal(true);
+    expect(stage(report, 'tcp').detail).to.deep.equal({
+      through: `the SOCKS5 proxy 127.0.0.1:${FirewallPort}`,
+    });
   });
 
   it('says of each skipped stage why', async () => {

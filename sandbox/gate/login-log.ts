@@ -1,8 +1,11 @@
-/** How a login at the gate ended. */
+/** How a login at the gate, or at PostgreSQL's own OAuth endpoint, ended. */
 export interface GateLogin {
   /** When it was decided, ms since the epoch by the sandbox's clock. */
   readonly at: number;
+  /** `oauth`: decided for PostgreSQL's own endpoint; absent: at the gate. */
+  readonly server?: 'oauth';
   readonly role: string;
+  /** Empty at PostgreSQL's own endpoint, whose validator is not told. */
   readonly database: string;
   /** `accepted`: the session runs; `refused`: somebody answered with an error; `abandoned`: the client went away first. */
   readonly outcome: 'accepted' | 'refused' | 'abandoned';

@@ -3,10 +3,11 @@ import type { Duplex } from 'node:stream';
 import type { PasswordMethod } from '../postgres/access.js';
 import type { PasswordRole } from '../postgres/password-roles.js';
 import type { RoleMapping } from '../postgres/principals.js';
+import { readBearer, sendDemand, type BearerDemand } from './oauth-bearer.js';
 import { LoginRefused, loginRefusals } from './refusal.js';
 import { plusRequest, provesPassword } from './scram.js';
 import type { AuthenticationKind, GateScript } from './script.js';
-import type { TokenCheck } from './token-check.js';
+import type { TokenCheck, VerifiedToken } from './token-check.js';
 import { authenticationRequest, readMessage } from './wire.js';
 
 /** Longest password that is read, in bytes; PostgreSQL itself takes 64 KB (PG_MAX_AUTH_TOKEN_LENGTH). */
@@ -17,6 +18,8 @@ export interface LoginParts {
   readonly script: GateScript;
   readonly checkToken: TokenCheck;
   readonly findRole: (role: string) => Promise<RoleFound>;
+  /** What a client is told whose token is refused by OAUTHBEARER. */
+  readonly demand: BearerDemand;
   /** Makes PostgreSQL ask this role for its password in this way. */
   readonly usePasswordMethod: (role: PasswordRole, method: PasswordMethod) => Promise<void>;
 }
@@ -31,7 +34,7 @@ export interface LoginGranted {
 }
 
 /** Authentication messages by kind (https://www.postgresql.org/docs/18/protocol-message-formats.html). */
-const requests: Record<Exclude<AuthenticationKind, 'azure' | 'trust'>, () => Buffer> = {
+const requests: Record<Exclude<AuthenticationKind, 'azure' | 'trust' | 'oauthbearer'>, () => Buffer> = {
   cleartext: () => authenticationRequest(3),
   md5: () => authenticationRequest(5, randomBytes(4)),
   gss: () => authenticationRequest(7),
@@ -49,7 +52,7 @@ export const leavesToPostgres = async (
   found: RoleFound,
 ): Promise<boolean> => {
   const kind = script.authentication;
-  if (!hasPassword(found) || kind === 'gss' || kind === 'sspi') return false;
+  if (!hasPassword(found) || kind === 'gss' || kind === 'sspi' || kind === 'oauthbearer') return false;
   const method = kind === 'azure' ? 'scram' : kind === 'scram-plus' ? 'trust' : kind;
   await usePasswordMethod(found, method);
   return method !== 'trust';
@@ -62,13 +65,16 @@ const hasPassword = (found: RoleFound): found is PasswordRole => typeof found !=
  * if the client breaks off. `onPassword` is called when any answer has come; it may refuse the login, too.
  */
 export const authenticate = async (
-  { script, checkToken, findRole }: LoginParts,
+  parts: LoginParts,
   stream: Duplex,
-  { role, found }: { readonly role: string; readonly found: RoleFound },
+  candidate: Candidate,
   onPassword: () => void,
 ): Promise<LoginGranted> => {
+  const { script, findRole } = parts;
+  const { role, found } = candidate;
   const kind = script.authentication === 'azure' ? 'cleartext' : script.authentication;
   if (kind === 'trust') return { tokenId: undefined };
+  if (kind === 'oauthbearer') return takeBearer(parts, stream, candidate, onPassword);
   if (kind === 'scram-plus' && hasPassword(found)) {
     // Read again: what was stored for MD5 has been stored anew.
     const current = await findRole(role);
@@ -81,11 +87,49 @@ export const authenticate = async (
   if (answer.type !== 'p') throw new LoginRefused(loginRefusals.expectedPassword(answer.type));
   onPassword();
   if (kind !== 'cleartext') throw new LoginRefused(loginRefusals.passwordWrong(role));
+  const { id } = await judgeToken(parts, candidate, () => readPassword(answer.body));
+  return { tokenId: id };
+};
+
+/** Who wants to log in. */
+export interface Candidate {
+  readonly role: string;
+  readonly found: RoleFound;
+}
+
+/**
+ * The token, once it is good and of the principal that the role is mapped to. Rejects with {@link LoginRefused}.
+ * `read` is only asked for a role that takes tokens.
+ */
+export const judgeToken = async (
+  { checkToken }: Pick<LoginParts, 'checkToken'>,
+  { role, found }: Candidate,
+  read: () => string,
+): Promise<VerifiedToken> => {
   if (found === 'missing') throw new LoginRefused(loginRefusals.roleMissing(role));
   if (found === 'unmapped' || hasPassword(found)) throw new LoginRefused(loginRefusals.passwordWrong(role));
-  const token = await checkToken(readPassword(answer.body));
+  const token = await checkToken(read());
   if (token.objectId !== found.objectId) throw new LoginRefused(loginRefusals.principalWrong(role), token.id);
-  return { tokenId: token.id };
+  return token;
+};
+
+/** Like PostgreSQL, tells the client what is wanted, and not what was wrong. */
+const takeBearer = async (
+  parts: LoginParts,
+  stream: Duplex,
+  candidate: Candidate,
+  onPassword: () => void,
+): Promise<LoginGranted> => {
+  const bearer = await readBearer(stream, longestPassword);
+  onPassword();
+  try {
+    const { id } = await judgeToken(parts, candidate, () => bearer);
+    return { tokenId: id };
+  } catch (error) {
+    if (!(error instanceof LoginRefused)) throw error;
+    await sendDemand(stream, parts.demand);
+    throw new LoginRefused(loginRefusals.bearerRefused(candidate.role), error.tokenId);
+  }
 };
 
 /** The text of a PasswordMessage: one string with a zero byte at its end. */

@@ -16,7 +16,7 @@ export class LoginRefused extends Error implements LoginRefusal {
 
 const invalidAuthorization = (message: string): LoginRefusal => ({ sqlState: '28000', message });
 
-/** What Azure Database for PostgreSQL answers, by reason; texts as public reports show them. */
+/** What Azure Database for PostgreSQL (and by OAUTHBEARER PostgreSQL 18) answers, by reason; texts as public reports show them. */
 export const loginRefusals = {
   noEncryption: (host: string, role: string, database: string) =>
     invalidAuthorization(
@@ -42,6 +42,8 @@ export const loginRefusals = {
     invalidAuthorization(
       `The access token does not have a valid audience claim. Please acquire a new token for the resource "${resource}".`,
     ),
+  bearerRefused: (role: string) =>
+    invalidAuthorization(`OAuth bearer authentication failed for user "${role}"`),
   principalWrong: (role: string) =>
     invalidAuthorization(
       `Service Principals cannot generate AAD_AUTH_TOKENTYPE_APP_USER tokens for role "${role}".`,

@@ -7,6 +7,7 @@ export const authenticationKinds = [
   'scram-plus',
   'gss',
   'sspi',
+  'oauthbearer',
   'trust',
 ] as const;
 
@@ -14,8 +15,8 @@ export const authenticationKinds = [
  * What the gate asks a client for. `azure`: as Azure does, a token as cleartext password of a role with an Entra
  * mapping, SCRAM of a role with a password. `cleartext`, `md5` and `scram` ask every role in that way: a role with a
  * password is verified by PostgreSQL, any other one ends in 28P01 (save a token in `cleartext`). `scram-plus` is the
- * same with channel binding, verified by the gate, whose certificate is bound. `gss` and `sspi` end
- * in 28P01, whatever the client answers; `trust` asks for nothing.
+ * same with channel binding, verified by the gate, whose certificate is bound. `oauthbearer` takes a token as
+ * PostgreSQL 18 does (RFC 7628). `gss` and `sspi` end in 28P01, whatever the client answers; `trust` asks for nothing.
  */
 export type AuthenticationKind = (typeof authenticationKinds)[number];
 

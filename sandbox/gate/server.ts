@@ -1,7 +1,7 @@
 import net, { type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { BoundedLog } from '../bounded-log.js';
+import type { BoundedLog } from '../bounded-log.js';
 import { enterBackend, forwardCancel, join } from './backend.js';
 import type { GateLogin } from './login-log.js';
 import { authenticate, leavesToPostgres, type LoginParts } from './login.js';
@@ -15,6 +15,7 @@ export interface GateParts extends LoginParts {
   readonly tls: tls.SecureContextOptions;
   /** Path of PostgreSQL's unix socket; undefined: there is no server. */
   readonly backend: string | undefined;
+  readonly log: BoundedLog<GateLogin>;
   /** ms since the epoch. */
   readonly now: () => number;
   /** Time for a client to log in, in ms; 10 s when absent. */
@@ -25,7 +26,6 @@ export interface GateParts extends LoginParts {
 export interface Gate {
   readonly host: string;
   readonly port: number;
-  readonly log: BoundedLog<GateLogin>;
   /** With `false` connections are refused until it is `true` again, on the same port. */
   setReachable(reachable: boolean): Promise<void>;
   /** Uses another certificate, or other TLS versions, for connections from now on. */
@@ -37,14 +37,13 @@ export interface Gate {
 
 /** A server on 127.0.0.1 that lets clients in as Azure Database for PostgreSQL does, then gets out of their way. */
 export const startGate = async (parts: GateParts): Promise<Gate> => {
-  const log = new BoundedLog<GateLogin>();
   const open = new Set<net.Socket>();
   let context = tls.createSecureContext(parts.tls);
   const server = net.createServer({ noDelay: true }, (socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     socket.on('error', () => undefined);
-    attend(parts, context, socket, (login) => log.add(login)).catch(() => socket.destroy());
+    attend(parts, context, socket, (login) => parts.log.add(login)).catch(() => socket.destroy());
   });
   const listen = (port: number): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -68,7 +67,6 @@ export const startGate = async (parts: GateParts): Promise<Gate> => {
   return {
     host: 'localhost',
     port,
-    log,
     setTls: (options) => {
       context = tls.createSecureContext(options);
     },

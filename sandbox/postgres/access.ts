@@ -1,3 +1,4 @@
+import type { BearerDemand } from '../gate/oauth-bearer.js';
 import { quoteIdentifier, type QueryRows } from './query.js';
 
 /** How PostgreSQL asks for a password (methods `scram-sha-256`, `md5`, `password` of pg_hba.conf), or that it does not. */
@@ -15,6 +16,18 @@ export const accessRules = `local all +${passwordGroups.cleartext} password
 local all +${passwordGroups.md5} md5
 local all +${passwordGroups.scram} scram-sha-256
 local all all trust
+`;
+
+/** Every role that has a password. */
+export const passwordRoles = 'sandbox_password_roles';
+
+/**
+ * Rules for clients that come over TCP: TLS only; who has a password proves it by SCRAM, all others give a token of
+ * this issuer, whose principal the validator compares with that of the role.
+ */
+export const tcpAccessRules = ({ issuer, scope }: BearerDemand): string =>
+  `hostssl all +${passwordRoles} 127.0.0.1/32 scram-sha-256
+hostssl all all 127.0.0.1/32 oauth issuer="${issuer}" scope="${scope}" delegate_ident_mapping=1
 `;
 
 /** Lets a role create objects in the database, and in its schema `public`. */

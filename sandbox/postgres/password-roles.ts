@@ -1,4 +1,4 @@
-import { allowWork, passwordGroups, type PasswordMethod } from './access.js';
+import { allowWork, passwordGroups, passwordRoles, type PasswordMethod } from './access.js';
 import { quoteIdentifier, quoteLiteral, type QueryRows } from './query.js';
 
 /** A role that has a password. */
@@ -22,12 +22,14 @@ const groups = Object.values(passwordGroups);
 
 /** The password roles of a server, whose groups are made here. */
 export const installPasswordRoles = async (query: QueryRows): Promise<PasswordRoles> => {
-  await query(groups.map((group) => `create role ${group} nologin`).join('; '));
+  await query([passwordRoles, ...groups].map((group) => `create role ${group} nologin`).join('; '));
   const passwords = new Map<string, string>();
   const states = new Map<number, { readonly method: PasswordMethod; readonly settled: Promise<void> }>();
   return {
     create: async (role, password, database) => {
-      await query(`create role ${quoteIdentifier(role)} login password ${quoteLiteral(password)}`);
+      const name = quoteIdentifier(role);
+      await query(`create role ${name} login password ${quoteLiteral(password)}`);
+      await query(`grant ${passwordRoles} to ${name}`);
       await allowWork(query, role, database);
       passwords.set(role, password);
     },

@@ -19,12 +19,25 @@ export interface PostgresParts {
   readonly socketDirectory: string;
   /** Additional settings, as for `postgres -c`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** What the server needs to listen on TCP, if it shall; made while the cluster is. */
+  readonly listener?: Promise<Listener | undefined>;
 }
 
-/** A PostgreSQL server that listens on a unix socket only. */
+/** A TCP port of the server, and what belongs to it. */
+export interface Listener {
+  /** On 127.0.0.1. */
+  readonly port: number;
+  /** Lines of pg_hba.conf. */
+  readonly accessRules: string;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Variables of the server's processes. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** A PostgreSQL server on a unix socket, and on TCP if it was given a listener. */
 export interface Postgres {
   readonly socketDirectory: string;
-  /** Names the socket file `.s.PGSQL.<port>`; no TCP port is open. */
+  /** Names the socket file `.s.PGSQL.<port>`, and is the TCP port if there is one. */
   readonly port: number;
   /** Path of the socket file. */
   readonly socket: string;
@@ -41,7 +54,8 @@ const startLimitMs = 30_000;
 /** Time for a fast shutdown before it becomes an immediate one, in ms. */
 const stopLimitMs = 5_000;
 
-const port = 5432;
+/** Names the socket where no TCP port does. */
+const usualPort = 5432;
 
 /** Where the postmaster of a server in this folder writes its process id. */
 export const pidFileOf = (directory: string): string => path.join(directory, 'data', 'postmaster.pid');
@@ -49,7 +63,18 @@ export const pidFileOf = (directory: string): string => path.join(directory, 'da
 /** Makes a new database cluster and starts its server. Rejects with the server's own last words if that fails. */
 export const startPostgres = async (parts: PostgresParts): Promise<Postgres> => {
   await initialise(parts);
-  let running = await launch(parts);
+  return resumePostgres(parts);
+};
+
+/** Starts the server of the cluster that is there already, in the folder `data`. */
+export const resumePostgres = async (parts: PostgresParts): Promise<Postgres> => {
+  const listener = await parts.listener;
+  const port = listener?.port ?? usualPort;
+  await writeFile(
+    path.join(parts.directory, 'data', 'pg_hba.conf'),
+    accessRules + (listener?.accessRules ?? ''),
+  );
+  let running = await launch(parts, port, listener);
   const pools = new Map<string, pg.Pool>();
   const poolFor = (database: string): pg.Pool => {
     const known = pools.get(database);
@@ -86,7 +111,7 @@ export const startPostgres = async (parts: PostgresParts): Promise<Postgres> => 
     },
     restart: async () => {
       await stop();
-      running = await launch(parts);
+      running = await launch(parts, port, listener);
     },
     stop,
   };
@@ -111,8 +136,6 @@ const initialise = async ({ binaries, account, directory }: PostgresParts): Prom
     [code, words] = await ending(start('unshare', [...namelessUser, binaries.initdb, ...args], place));
   }
   if (code !== 0) throw new Error(`initdb failed (${code}): ${words.join('\n')}`);
-  const rules = path.join(data, 'pg_hba.conf');
-  await writeFile(rules, accessRules);
 };
 
 /** A server process that accepts connections. */
@@ -120,13 +143,21 @@ interface Running {
   stop(): Promise<void>;
 }
 
-const launch = async (parts: PostgresParts): Promise<Running> => {
+const launch = async (
+  parts: PostgresParts,
+  port: number,
+  listener: Listener | undefined,
+): Promise<Running> => {
   const { binaries, directory, account } = parts;
-  const settings = Object.entries({ ...baseSettings(parts.socketDirectory), ...parts.settings });
+  const settings = Object.entries({
+    ...baseSettings(parts.socketDirectory, port),
+    ...listener?.settings,
+    ...parts.settings,
+  });
   const child = start(
     binaries.postgres,
     ['-D', path.join(directory, 'data'), ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    { account, directory },
+    { account, directory, environment: listener?.environment },
   );
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   await readiness(child);
@@ -144,7 +175,7 @@ const launch = async (parts: PostgresParts): Promise<Running> => {
 };
 
 /** Small, without regard for a power failure, and quiet; every session in UTC. */
-const baseSettings = (socketDirectory: string): Record<string, string> => ({
+const baseSettings = (socketDirectory: string, port: number): Record<string, string> => ({
   listen_addresses: '',
   unix_socket_directories: socketDirectory,
   port: String(port),
@@ -168,13 +199,21 @@ const baseSettings = (socketDirectory: string): Record<string, string> => ({
 const start = (
   file: string,
   args: readonly string[],
-  { account, directory }: { readonly account: Account | undefined; readonly directory: string },
+  {
+    account,
+    directory,
+    environment,
+  }: {
+    readonly account: Account | undefined;
+    readonly directory: string;
+    readonly environment?: Readonly<Record<string, string>> | undefined;
+  },
 ): ChildProcess =>
   spawn(file, args, {
     ...account,
     cwd: directory,
     detached: true,
-    env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
+    env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC', ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
 
@@ -182,7 +221,7 @@ const start = (
 const readiness = (child: ChildProcess): Promise<void> =>
   new Promise((resolve, reject) => {
     const words = lastLines(child, (line) => {
-      if (line.includes('ready to accept connections')) settle(resolve);
+      if (/ready to accept (read-only )?connections/.test(line)) settle(resolve);
     });
     const fail = (reason: string): void =>
       settle(() => reject(new Error(`PostgreSQL ${reason}: ${words.join('\n')}`)));

@@ -6,7 +6,7 @@ import type { ProxySettings } from '../settings/settings.js';
 
 export type { Target } from '../settings/proxy-exceptions.js';
 
-/** A proxy and what it asks for. */
+/** A proxy on the way to the token endpoint and what it asks for. */
 export type Proxy = Omit<Extract<ProxySettings, { kind: 'fixed' }>, 'kind' | 'exceptions'>;
 
 /** Environment variables. */

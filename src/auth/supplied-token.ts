@@ -61,6 +61,7 @@ export function createSuppliedSource(
       const expiresInSeconds = Math.max(0, Math.floor(leftMs() / 1_000));
       return { state, ...(isAgeKnown && { expiresInSeconds }), obtained: 0, failed: 0 };
     },
+    rest: () => undefined,
     close() {
       isClosed = true;
     },

@@ -52,6 +52,8 @@ export interface TokenSource {
    */
   reject(token: AccessToken): boolean;
   health(): TokenHealth;
+  /** Renews nothing ahead of time until the next {@link get}: for who needs no token any more, or not for long. */
+  rest(): void;
   /** Aborts a running request; later calls of {@link get} fail. */
   close(): void;
 }
@@ -125,6 +127,7 @@ class SharedTokenSource implements TokenSource {
   #renewAtMs = 0;
   #renewAtWallMs = 0;
   #cancelPlan = (): void => undefined;
+  #isAtRest = false;
 
   constructor(options: TokenSourceOptions) {
     this.#options = options;
@@ -168,6 +171,13 @@ class SharedTokenSource implements TokenSource {
     };
   }
 
+  rest(): void {
+    this.#isAtRest = true;
+    this.#cancelPlan();
+    // The next caller takes the long way, which plans again.
+    this.#current = undefined;
+  }
+
   close(): void {
     this.#cancelPlan();
     this.#current = undefined;
@@ -177,6 +187,7 @@ class SharedTokenSource implements TokenSource {
   /** The way of those who do not find a token that is good without question. */
   #look(signal: AbortSignal | undefined): AccessToken | Promise<AccessToken> {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
+    this.#isAtRest = false;
     const nowMs = this.#options.clock.steadyMs();
     const token = this.#known();
     if (token === undefined || isSame(this.#refused, token) || !this.#isUsable(token, nowMs))
@@ -192,7 +203,7 @@ class SharedTokenSource implements TokenSource {
   }
 
   #schedule(token: AccessToken): void {
-    if (this.#closing.signal.aborted) return;
+    if (!this.#plansAhead()) return;
     const { clock, diagnostics } = this.#options;
     const ageMs = renewalAgeMs(token.lifetimeMs, clock.random());
     this.#current = token;
@@ -201,6 +212,10 @@ class SharedTokenSource implements TokenSource {
     const delayMs = Math.max(0, Math.round(this.#renewAtMs - clock.steadyMs()));
     diagnostics.report('token.planned', { delayMs });
     this.#plan(delayMs);
+  }
+
+  #plansAhead(): boolean {
+    return !this.#closing.signal.aborted && !this.#isAtRest;
   }
 
   // Also where nobody asks: a flow that runs rarely finds a good token, even in an outage of the authority.
@@ -368,7 +383,7 @@ class SharedTokenSource implements TokenSource {
     diagnostics.report('token.failed', { code: error.code, message: error.message });
     // What somebody has to mend first is asked for rarely.
     const replanMs = error.retryable ? this.#failure.renewAtMs - nowMs : PERMANENT_PAUSE_MS;
-    if (!this.#closing.signal.aborted) this.#plan(replanMs);
+    if (this.#plansAhead()) this.#plan(replanMs);
     throw error;
   }
 }

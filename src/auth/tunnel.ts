@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
 import { describe } from '../errors.js';
+import type { FirewallProxy } from '../settings/settings.js';
 import { nameOf, type Proxy, type Target } from './proxy.js';
 
 type FailureCode =
@@ -79,8 +80,23 @@ export async function openTunnel(
   const tcp = await openTcp(peer, signal);
   const trusted = (): string[] | undefined => (ca === undefined ? undefined : [...rootCertificates, ca]);
   const socket = proxy.protocol === 'https' ? await encrypt(tcp, peer, trusted()) : tcp;
+  return askForTunnel(socket, proxy, target);
+}
+
+/** A proxy that is spoken to over a socket that is open already. */
+type OpenProxy = Omit<Proxy | FirewallProxy, 'protocol'> & {
+  readonly protocol: Proxy['protocol'] | FirewallProxy['protocol'];
+};
+
+/**
+ * `socket` once the proxy at its other end has connected it to `target`, whose name the proxy
+ * resolves. Destroys it on failure; destroyed by others, it makes this fail.
+ *
+ * @throws ConnectFailure PROXY_AUTHENTICATION_FAILED, PROXY_REFUSED
+ */
+export async function askForTunnel(socket: Socket, proxy: OpenProxy, target: Target): Promise<Socket> {
   try {
-    return await (proxy.protocol === 'socks5'
+    return await (proxy.protocol === 'socks4' || proxy.protocol === 'socks5'
       ? tunnelBySocks(socket, proxy, target)
       : tunnelByConnect(socket, proxy, target));
   } catch (error) {
@@ -170,7 +186,7 @@ export function isVerificationFailure(error: unknown): boolean {
 }
 
 /** CONNECT (RFC 9110 section 9.3.6) with Basic credentials (RFC 7617) where there are some. */
-async function tunnelByConnect(socket: Socket, proxy: Proxy, target: Target): Promise<Socket> {
+async function tunnelByConnect(socket: Socket, proxy: OpenProxy, target: Target): Promise<Socket> {
   const { request } = await import('node:http');
   return new Promise((resolve, reject) => {
     const authority = nameOf(target);
@@ -193,13 +209,13 @@ async function tunnelByConnect(socket: Socket, proxy: Proxy, target: Target): Pr
   });
 }
 
-function authorization({ user, password }: Proxy): Record<string, string> {
+function authorization({ user, password }: OpenProxy): Record<string, string> {
   if (user === undefined) return {};
   const credentials = Buffer.from(`${user}:${password?.reveal() ?? ''}`).toString('base64');
   return { 'proxy-authorization': `Basic ${credentials}` };
 }
 
-function refusalOf(status: number, early: Buffer, proxy: Proxy): ConnectFailure | undefined {
+function refusalOf(status: number, early: Buffer, proxy: OpenProxy): ConnectFailure | undefined {
   const problem = `HTTP ${String(status)}`;
   if (status === 407) return new ConnectFailure('PROXY_AUTHENTICATION_FAILED', nameOf(proxy), problem);
   if (status < 200 || status > 299) {
@@ -210,13 +226,16 @@ function refusalOf(status: number, early: Buffer, proxy: Proxy): ConnectFailure 
   return new ConnectFailure('PROXY_REFUSED', nameOf(proxy), 'it answered more than was asked');
 }
 
-/** CONNECT of SOCKS 5 (RFC 1928) with user name and password (RFC 1929) where there are some. */
-async function tunnelBySocks(socket: Socket, proxy: Proxy, target: Target): Promise<Socket> {
+/**
+ * CONNECT of SOCKS 5 (RFC 1928) with user name and password (RFC 1929) where there are some, or of
+ * SOCKS 4 with its extension 4A and a user name.
+ */
+async function tunnelBySocks(socket: Socket, proxy: OpenProxy, target: Target): Promise<Socket> {
   const { user: userId = '', password } = proxy;
   const secret = password?.reveal() ?? '';
   // The library would crash over these: a length has one byte there.
   if ([userId, secret, target.host].some((text) => Buffer.byteLength(text) > 255)) {
-    const problem = 'user, password and host have at most 255 bytes each in SOCKS5';
+    const problem = 'user, password and host have at most 255 bytes each in SOCKS';
     throw new ConnectFailure('PROXY_REFUSED', nameOf(proxy), problem, { retryable: false });
   }
   const { SocksClient } = await import('socks');
@@ -224,7 +243,13 @@ async function tunnelBySocks(socket: Socket, proxy: Proxy, target: Target): Prom
     await SocksClient.createConnection({
       command: 'connect',
       existing_socket: socket,
-      proxy: { host: proxy.host, port: proxy.port, type: 5, userId, password: secret },
+      proxy: {
+        host: proxy.host,
+        port: proxy.port,
+        type: proxy.protocol === 'socks4' ? 4 : 5,
+        userId,
+        password: secret,
+      },
       destination: target,
     });
     return socket;
@@ -234,7 +259,7 @@ async function tunnelBySocks(socket: Socket, proxy: Proxy, target: Target): Prom
 }
 
 // The library says what happened in words only. Its error is no cause: the password hangs on it.
-function socksFailure(error: unknown, proxy: Proxy): ConnectFailure {
+function socksFailure(error: unknown, proxy: OpenProxy): ConnectFailure {
   const text = describe(error);
   if (/Authentication failed|no accepted authentication type/.test(text)) {
     return new ConnectFailure('PROXY_AUTHENTICATION_FAILED', nameOf(proxy), text);

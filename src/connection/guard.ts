@@ -2,13 +2,14 @@ import { constants } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 import { LoginDialogue, type LoginProof } from './login-dialogue.js';
+import type { BearerDemand } from './oauth-bearer.js';
 import { Exchange } from './protocol/exchange.js';
 import { FrameSplitter, HEADER_BYTES } from './protocol/frames.js';
 import { isPossible, isWellFormed, TYPE } from './protocol/message-shape.js';
 import { RequestReader } from './protocol/requests.js';
-import type { Endpoint } from './transport.js';
+import { connectionLost, type Endpoint } from './transport.js';
 
 /** Largest message before the login is complete; a real one has a few hundred bytes. */
 const LARGEST_LOGIN_MESSAGE = 65_536;
@@ -85,6 +86,11 @@ export class Guard extends EventEmitter {
   /** Why it ended the stream; undefined while it did not. */
   get failure(): ConnectorError | undefined {
     return this.#failure;
+  }
+
+  /** What the server wants, once it has refused a token by OAUTHBEARER. */
+  get demand(): BearerDemand | undefined {
+    return this.#login.demand;
   }
 
   /** Whether the server owes an answer; the event `idle` tells that it does no longer. */
@@ -178,8 +184,9 @@ export class Guard extends EventEmitter {
 
   #receiveLogin(bytes: Buffer, start: number, end: number): void {
     const type = this.#wellFormed(bytes, start, end);
-    if (type === TYPE.authentication) this.#admitAuthentication(bytes.subarray(start + HEADER_BYTES, end));
-    else if (type === TYPE.readyForQuery && this.#login.isAccepted) this.#isOpen = true;
+    if (type === TYPE.authentication) {
+      if (!this.#admitAuthentication(bytes.subarray(start + HEADER_BYTES, end))) return;
+    } else if (type === TYPE.readyForQuery && this.#login.isAccepted) this.#isOpen = true;
     else if (!isExpected(type, this.#login.isAccepted))
       throw this.#violation(`message ${nameOf(type)} during the login`);
     this.emit('data', bytes.subarray(start, end));
@@ -221,10 +228,16 @@ export class Guard extends EventEmitter {
     this.emit('data', run.bytes.subarray(run.start, run.end));
   }
 
-  #admitAuthentication(body: Buffer): void {
-    const refusal = this.#login.admit(body);
-    if (refusal !== undefined) throw typeof refusal === 'string' ? this.#violation(refusal) : refusal;
+  /** Whether the driver gets the request with this body. */
+  #admitAuthentication(body: Buffer): boolean {
+    const admission = this.#login.admit(body);
+    if (admission.kind === 'refused') {
+      const { reason } = admission;
+      throw typeof reason === 'string' ? this.#violation(reason) : reason;
+    }
+    if (admission.kind === 'answered') this.#socket.write(admission.reply);
     if (this.#login.isAccepted) this.#onAccepted();
+    return admission.kind === 'passed';
   }
 
   // What the driver says of it may quote a value.
@@ -239,9 +252,7 @@ export class Guard extends EventEmitter {
   }
 
   #lost(error: Error): ConnectorError {
-    if (isConnectorError(error)) return error;
-    const { host, port } = this.#endpoint;
-    return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
+    return connectionLost(error, this.#endpoint);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
 import { LaneRead, Pace, type ReadOwner } from './lane-read.js';
-import { isFatal, isServerError, statementError } from './pg-error.js';
+import { isServerError, statementError } from './pg-error.js';
 import type { PgSession } from './pg-session.js';
 import type { RowBatch } from './rows.js';
 import type { PoolShare } from './shared-pools.js';
@@ -84,7 +84,7 @@ export class Lane implements ReadOwner {
   }
 
   failed(read: LaneRead, error: unknown): void {
-    const isLost = isServerError(error) ? isFatal(error) : isConnectionLost(error);
+    const isLost = isConnectionLost(error);
     // It changes nothing, so it may be sent once more where its session was lost under it.
     if (isLost && !read.isSettled && !read.wasLost) {
       read.wasLost = true;

@@ -3,22 +3,25 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { AccessToken } from '../auth/access-token.js';
 import type { TokenSource } from '../auth/token-source.js';
-import { deadline, startBudget, type Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, describe, isConnectorError } from '../errors.js';
-import { Secret } from '../settings/secret.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 import type { ServerSettings, Settings } from '../settings/settings.js';
 import { tlsFacts } from '../tls-facts.js';
 import { Guard } from './guard.js';
-import type { LoginProof } from './login-dialogue.js';
+import type { HostRoles, Placement } from './host-roles.js';
+import { proofOf, secretOf, tokenInTime } from './login-proof.js';
 import { isLoginRefusal, isServerError, loginError } from './pg-error.js';
 import { PgSession } from './pg-session.js';
+import type { Reconnection } from './reconnection.js';
+import { reportedRole, watchRole } from './server-role.js';
 import { preludeOf, startupOptions } from './session-settings.js';
-import { isVerified, openTransport, within, type Wait } from './transport.js';
+import { openAtTarget } from './targets.js';
+import { connectionLost, openTransport, within, type Wait } from './transport.js';
 import { LOSSLESS_TYPES } from './value-types.js';
 
-/** What opening a session takes. */
-export interface LoginOptions {
+/** What a login takes. */
+export interface LoginParts {
   readonly settings: Settings;
   /** Undefined for a login by password. */
   readonly tokens: TokenSource | undefined;
@@ -26,22 +29,31 @@ export interface LoginOptions {
   readonly diagnostics: Diagnostics;
 }
 
+/** What opening a session takes. */
+export interface LoginOptions extends LoginParts {
+  /** What is known of the hosts. */
+  readonly roles: HostRoles;
+  readonly reconnection: Reconnection;
+}
+
 /**
- * A session logged in with the token of the moment, or with the password. When the server refuses a
+ * A session logged in with the token of the moment, or with the password, at the first host that
+ * fits; attempts that fail are repeated as the reconnection strategy says. When a server refuses a
  * token that was already in use (SQLSTATE class 28), that token is replaced by a new one and the
  * login is tried once more; a refusal of a new token, and of a password, is final.
  *
  * @throws ConnectorError of the token request, of the transport, or TOKEN_REFUSED, PASSWORD_REFUSED,
  *   ROLE_UNKNOWN, LOGIN_REFUSED, TOKEN_LOGIN_NOT_OFFERED, PASSWORD_LOGIN_NOT_OFFERED,
- *   DATABASE_UNKNOWN, SERVER_BUSY, SERVER_STARTING
+ *   DATABASE_UNKNOWN, SERVER_BUSY, SERVER_STARTING, NO_SERVER_FITS, RECONNECTION_EXHAUSTED
  */
 export async function openSession(options: LoginOptions, signal?: AbortSignal): Promise<PgSession> {
-  const { tokens, settings, clock, diagnostics } = options;
+  const { tokens, settings, reconnection, clock, diagnostics } = options;
   const startedAt = clock.steadyMs();
   try {
-    const session = tokens
-      ? await logInByToken(tokens, startedAt, options, signal)
-      : await logInWith(undefined, options, signal);
+    const session = await reconnection.open(
+      () => (tokens ? logInByToken(tokens, options, signal) : logInWith(undefined, options, signal)),
+      signal,
+    );
     const { user } = settings.server;
     diagnostics.report('session.opened', {
       id: session.id,
@@ -58,10 +70,10 @@ export async function openSession(options: LoginOptions, signal?: AbortSignal): 
 
 async function logInByToken(
   tokens: TokenSource,
-  startedAt: number,
   options: LoginOptions,
   signal?: AbortSignal,
 ): Promise<PgSession> {
+  const startedAt = options.clock.steadyMs();
   const token = await tokenInTime(tokens, options, signal);
   return logInWith(token, options, signal).catch(async (error: unknown) => {
     const fresh = token.obtainedAtMs >= startedAt;
@@ -70,35 +82,30 @@ async function logInByToken(
   });
 }
 
-/** A request of our own ends by its own limit, and says more; this much later we stop waiting for others. */
-const OTHERS_GRACE_MS = 200;
-
-// The token may be on its way for another connection or process, whose limits are its own.
-async function tokenInTime(
-  tokens: TokenSource,
-  { clock, settings: { timeoutMs } }: LoginOptions,
-  signal?: AbortSignal,
-): Promise<AccessToken> {
-  const limitMs = timeoutMs === 0 ? 0 : timeoutMs + OTHERS_GRACE_MS;
-  const limit = deadline(clock, limitMs, () => new ConnectorError('TOKEN_TIMEOUT', { timeoutMs }), signal);
-  try {
-    return await tokens.get(limit.signal);
-  } finally {
-    limit.dispose();
-  }
-}
-
-async function logInWith(
+function logInWith(
   token: AccessToken | undefined,
   options: LoginOptions,
   signal?: AbortSignal,
 ): Promise<PgSession> {
-  const { settings, clock, diagnostics } = options;
-  const wait: Wait = { clock, budget: startBudget(clock, settings.timeoutMs), signal };
+  return openAtTarget(
+    options,
+    (settings, wait, placement) => logInAt(settings, token, wait, placement, options),
+    signal,
+  );
+}
+
+/** One login at the server of `settings`, over a connection of its own. */
+export async function logInAt(
+  settings: Settings,
+  token: AccessToken | undefined,
+  wait: Wait,
+  placement: Placement,
+  { diagnostics }: { readonly diagnostics: Diagnostics },
+): Promise<PgSession> {
   const socket = await openTransport(settings.server, wait);
   const tls = tlsFacts(socket);
   if (tls) diagnostics.report('tls.established', { host: settings.server.host, ...tls });
-  return logIn(socket, token, settings, wait);
+  return logIn(socket, token, settings, wait, placement);
 }
 
 /** Logs in over an open `socket`, with `token` or the password of the settings; destroys it on failure. */
@@ -107,9 +114,11 @@ export async function logIn(
   token: AccessToken | undefined,
   settings: Settings,
   wait: Wait,
+  placement: Placement,
 ): Promise<PgSession> {
   const { server, timeoutMs } = settings;
   const { client, guard } = newClient(socket, token, settings);
+  const reported = watchRole(client);
   client.on('error', () => undefined); // what happens after a failed login interests nobody
   try {
     await within<undefined>(wait, server, 'the login', (settle) => {
@@ -124,41 +133,47 @@ export async function logIn(
       );
     });
     forgetPassword(client);
-    const prelude = preludeOf(server);
-    return new PgSession(client, socket, { guard, endpoint: server, clock: wait.clock, timeoutMs, prelude });
+    return new PgSession(client, socket, {
+      guard,
+      endpoint: server,
+      clock: wait.clock,
+      timeoutMs,
+      prelude: preludeOf(server),
+      placement,
+      role: reportedRole(reported, server.readOnly),
+    });
   } catch (error) {
     socket.destroy();
-    const facts = { ...server, isToken: token !== undefined };
+    const facts = { ...server, isToken: token !== undefined, demand: guard.demand };
     throw isServerError(error) ? loginError(error, facts) : lostDuringLogin(error, server, wait);
   }
 }
 
-function lostDuringLogin(error: unknown, { host, port }: Settings['server'], { signal }: Wait): unknown {
-  if (isConnectorError(error) || (signal?.aborted === true && error === signal.reason)) return error;
-  return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
+function lostDuringLogin(error: unknown, server: Settings['server'], { signal }: Wait): unknown {
+  if (signal?.aborted === true && error === signal.reason) return error;
+  if (!isSaslFailure(error)) return connectionLost(error, server);
+  const { host, port } = server;
+  return new ConnectorError('PROTOCOL_VIOLATION', { host, port, problem: error.message }, { cause: error });
 }
 
-function proofOf(socket: Socket, { identity, server }: Settings): LoginProof {
-  if (identity.kind !== 'password') return { kind: 'token' };
-  return { kind: 'password', weakest: identity.weakest, isVerified: isVerified(socket, server.tls) };
+// The driver has no code for a server that does not keep to SCRAM, or does not prove itself.
+function isSaslFailure(error: unknown): error is Error {
+  return error instanceof Error && error.message.startsWith('SASL: ');
 }
 
-function secretOf(token: AccessToken | undefined, { identity }: Settings): Secret {
-  if (token) return token.value;
-  return identity.kind === 'password' ? identity.password : new Secret('');
+/** The driver, and the guard between it and the socket. */
+interface GuardedClient {
+  readonly client: pg.Client;
+  readonly guard: Guard;
 }
 
 // Every field that the driver would otherwise take from a PG* variable is set.
-function newClient(
-  socket: Socket,
-  token: AccessToken | undefined,
-  settings: Settings,
-): { client: pg.Client; guard: Guard } {
+function newClient(socket: Socket, token: AccessToken | undefined, settings: Settings): GuardedClient {
   const { server } = settings;
-  const guard = new Guard(socket, server, proofOf(socket, settings), () => {
+  const secret = secretOf(token, settings);
+  const guard = new Guard(socket, server, proofOf(socket, secret, settings), () => {
     endAuthentication(client, socket, server);
   });
-  const secret = secretOf(token, settings);
   const client = new pg.Client({
     host: server.host,
     port: server.port,

@@ -1,40 +1,7 @@
-import { ConnectorError, isConnectorError, type ErrorCode, type ErrorContext } from '../errors.js';
-
-/**
- * What a SQLSTATE means to a flow (PostgreSQL documentation, appendix A). The first row whose
- * prefix fits decides, so exact codes stand before their class.
- */
-const SQLSTATES: readonly (readonly [prefix: string, code: Extract<ErrorCode, StatementCode>])[] = [
-  ['42501', 'PERMISSION_DENIED'],
-  ['25006', 'READ_ONLY'],
-  ['42P01', 'TABLE_UNKNOWN'],
-  ['42703', 'COLUMN_UNKNOWN'],
-  ['42', 'SYNTAX_ERROR'],
-  ['08P01', 'PARAMETERS_MISMATCH'],
-  ['23', 'CONSTRAINT_VIOLATION'],
-  ['57014', 'STATEMENT_CANCELLED'],
-  ['55P03', 'STATEMENT_CANCELLED'],
-  ['40', 'SERIALIZATION_FAILURE'],
-  ['22', 'DATA_ERROR'],
-  ['21', 'DATA_ERROR'],
-  ['53', 'SERVER_BUSY'],
-  ['57P', 'SERVER_STARTING'],
-];
-
-type StatementCode =
-  | 'PERMISSION_DENIED'
-  | 'READ_ONLY'
-  | 'SYNTAX_ERROR'
-  | 'TABLE_UNKNOWN'
-  | 'COLUMN_UNKNOWN'
-  | 'PARAMETERS_MISMATCH'
-  | 'CONSTRAINT_VIOLATION'
-  | 'STATEMENT_CANCELLED'
-  | 'SERIALIZATION_FAILURE'
-  | 'DATA_ERROR'
-  | 'SERVER_BUSY'
-  | 'SERVER_STARTING'
-  | 'QUERY_EXECUTION';
+import { ConnectorError, isConnectorError, type ErrorContext } from '../errors.js';
+import { demandAdvice, refusalAdvice } from './login-advice.js';
+import type { BearerDemand } from './oauth-bearer.js';
+import { codeOf, type StatementCode } from './sqlstates.js';
 
 /** Fields of an ErrorResponse as `pg` gives them (PostgreSQL documentation, section 54.8). */
 export interface ServerError extends Error {
@@ -60,30 +27,46 @@ export function isServerError(error: unknown): error is ServerError {
 
 /** Whether the server ends the session with `error`: by its severity, or by SQLSTATE where the severity is in another language. */
 export function isFatal({ code, severity }: ServerError): boolean {
-  return severity === 'FATAL' || severity === 'PANIC' || /^57P0[1-5]$/.test(code);
+  return severity === 'FATAL' || severity === 'PANIC' || /^(57P0[1-5]|25P0[34])$/.test(code);
 }
 
 /**
- * The connector's error for what the server said of a statement. Fields that can hold row data
- * (detail, where, hint) are left out, and so are the values that a message of class 22 quotes.
+ * The connector's error for what the server said of a statement, by the table of SQLSTATEs. Fields
+ * that can hold row data (detail, where, hint) are left out, and so are the values that a message
+ * of class 22 quotes.
  */
 export function statementError(error: ServerError): ConnectorError {
-  const code = SQLSTATES.find(([prefix]) => error.code.startsWith(prefix))?.[1] ?? 'QUERY_EXECUTION';
+  const code = statementCode(error);
   const serverMessage = code === 'DATA_ERROR' ? error.message.replace(QUOTED, '"…"') : error.message;
-  return new ConnectorError(code, { serverMessage }, contextOf(error));
+  return new ConnectorError(code, { serverMessage, problem: `${serverMessage}.` }, contextOf(error));
 }
 
 const QUOTED = /"[^]*"/g;
+
+// A prepared statement whose result changed its columns shares its SQLSTATE with all that is not
+// supported; the routine of the server tells them apart in every language.
+function statementCode({ code, routine }: ServerError): StatementCode {
+  return code === '0A000' && routine === 'RevalidateCachedQuery' ? 'PREPARED_STATEMENT_LOST' : codeOf(code);
+}
 
 /** Who tried to log in, for the words of the error. */
 export interface LoginFacts {
   readonly user: string;
   readonly database: string;
   readonly isToken: boolean;
+  /** What a server that refused a token by OAUTHBEARER wants. */
+  readonly demand?: BearerDemand | undefined;
 }
 
+/**
+ * SQLSTATEs of a refused token besides class 28: a pooler's answer (PgBouncer has one for all), and
+ * that of Azure's PostgreSQL 15 and 16.
+ */
+const TOKEN_REFUSALS = ['08P01', '55000'];
+
 /** The connector's error for what the server said of a login. */
-export function loginError(error: ServerError, { user, database, isToken }: LoginFacts): ConnectorError {
+export function loginError(error: ServerError, facts: LoginFacts): ConnectorError {
+  const { user, database, isToken } = facts;
   const context = contextOf(error);
   const serverMessage = error.message;
   // Of what is said at login only these are the user's choice.
@@ -92,27 +75,49 @@ export function loginError(error: ServerError, { user, database, isToken }: Logi
     const properties = ['TimeZone', 'SearchPath'];
     return new ConnectorError('PROPERTY_INVALID', { problems }, { ...context, properties });
   }
+  if (error.code === '08P01' && serverMessage.startsWith('unsupported startup parameter'))
+    return new ConnectorError('POOLER_MODE_NEEDED', { serverMessage }, context);
   if (error.code === '3D000') return new ConnectorError('DATABASE_UNKNOWN', { database }, context);
-  if (isToken && (error.code === '28P01' || isUnknownRole(error)))
-    return new ConnectorError('ROLE_UNKNOWN', { user, serverMessage }, context);
-  if (error.code.startsWith('28')) {
-    const refused = isToken ? 'TOKEN_REFUSED' : 'PASSWORD_REFUSED';
-    const code = serverMessage.includes('pg_hba.conf') ? 'LOGIN_REFUSED' : refused;
-    return new ConnectorError(code, { user, serverMessage }, context);
-  }
+  if (error.code === '08P01' && !isToken)
+    return new ConnectorError('SERVER_CONNECTION_FAILED', { serverMessage }, context);
+  if (isShutOut(error)) return new ConnectorError('LOGIN_REFUSED', { user, serverMessage }, context);
+  if (error.code.startsWith('28') || (isToken && TOKEN_REFUSALS.includes(error.code)))
+    return isToken ? tokenRefusal(error, facts) : passwordRefusal(error, facts);
   return statementError(error);
 }
 
-/** Whether the server refused who we are (class 28), so that another token might help. */
-export function isLoginRefusal(error: unknown): error is ConnectorError {
-  return isConnectorError(error) && error.sqlState?.startsWith('28') === true;
+function passwordRefusal(error: ServerError, { user }: LoginFacts): ConnectorError {
+  return new ConnectorError('PASSWORD_REFUSED', { user, serverMessage: error.message }, contextOf(error));
 }
 
-// The role's absence has no SQLSTATE of its own: the routine tells it, the text where it is kept back.
-function isUnknownRole(error: ServerError): boolean {
+function tokenRefusal(error: ServerError, { user, demand }: LoginFacts): ConnectorError {
+  const context = { ...contextOf(error), oauthError: demand?.status };
+  const details = { user, serverMessage: error.message };
+  const known = demand === undefined ? refusalAdvice(error.message) : demandAdvice(demand);
+  // 28P01 is what a role without a mapping gets; that no token gets it is documented nowhere.
+  if (isUnknownRole(error) || (error.code === '28P01' && known === undefined))
+    return new ConnectorError('ROLE_UNKNOWN', details, context);
+  const advice = known ?? 'no known cause can be told; its log may say more';
+  return new ConnectorError('TOKEN_REFUSED', { ...details, advice }, context);
+}
+
+/** Whether the server refused who we are, so that another token might help. */
+export function isLoginRefusal(error: unknown): error is ConnectorError {
   return (
-    error.code === '28000' &&
-    (error.routine === 'InitializeSessionUserId' || /^role ".*" does not exist$/.test(error.message))
+    isConnectorError(error) && (error.code === 'TOKEN_REFUSED' || error.sqlState?.startsWith('28') === true)
+  );
+}
+
+// No rule of the server lets us in: without a SQLSTATE of its own. The routine tells it, the text
+// where the routine is kept back.
+function isShutOut({ code, routine, message }: ServerError): boolean {
+  return code === '28000' && (routine === 'ClientAuthentication' || message.includes('pg_hba.conf'));
+}
+
+// Nor has the role's absence one.
+function isUnknownRole({ code, routine, message }: ServerError): boolean {
+  return (
+    code === '28000' && (routine === 'InitializeSessionUserId' || /^role ".*" does not exist$/.test(message))
   );
 }
 

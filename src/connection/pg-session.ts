@@ -5,9 +5,10 @@ import { aborted, deadline, delay, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
 import { stopStatement } from './cancel.js';
-import { isFatal, isServerError, statementError } from './pg-error.js';
+import { isFatal, isServerError, statementError, type ServerError } from './pg-error.js';
 import { CommitAwareCursor, fieldsOf, read } from './cursor.js';
 import type { Guard } from './guard.js';
+import type { Placement, ServerRole } from './host-roles.js';
 import type { LaneRead } from './lane-read.js';
 import { Pipeline } from './pipeline.js';
 import type { Poolable } from './pool.js';
@@ -28,6 +29,9 @@ export interface SessionContext {
   readonly timeoutMs: number;
   /** Settings that travel with every statement, because the server's session is another one each time. */
   readonly prelude?: readonly SessionSetting[] | undefined;
+  readonly placement: Placement;
+  /** As the server reported it at login; undefined where it did not. */
+  readonly role: ServerRole | undefined;
 }
 
 /**
@@ -44,6 +48,8 @@ export class PgSession implements Session, Poolable {
   #broken: ConnectorError | undefined;
   #onBroken: (() => void) | undefined;
   #sent = 0;
+  /** When it last answered. */
+  #heardAtMs: number;
   /** Something may have stayed in it. */
   #isTouched = false;
   /** Between our own BEGIN and COMMIT. */
@@ -58,11 +64,12 @@ export class PgSession implements Session, Poolable {
     this.#socket = socket;
     this.#context = context;
     this.openedAtMs = context.clock.steadyMs();
+    this.#heardAtMs = this.openedAtMs;
     client.on('error', (error) => {
-      this.#breakWith(error);
+      this.#loseWith(error);
     });
     client.on('end', () => {
-      this.#breakWith(new Error('ended by the server'));
+      this.#loseWith(new Error('ended by the server'));
     });
     // A setting that the server reports was changed by something whose words did not tell it.
     const { connection } = client as unknown as { connection: EventEmitter };
@@ -76,9 +83,14 @@ export class PgSession implements Session, Poolable {
     return (this.#client as unknown as { processID: number }).processID;
   }
 
-  /** Ready for another borrower: connected, and in no transaction. */
+  get role(): ServerRole | undefined {
+    return this.#context.role;
+  }
+
+  /** Ready for another borrower: connected to the right server, and in no transaction. */
   get usable(): boolean {
-    return this.#isWhole() && !this.#stopping && this.#client.getTransactionStatus() === 'I';
+    const { isCurrent } = this.#context.placement;
+    return isCurrent && this.#isWhole() && !this.#stopping && this.#client.getTransactionStatus() === 'I';
   }
 
   get sent(): number {
@@ -87,7 +99,8 @@ export class PgSession implements Session, Poolable {
 
   /** Whether {@link clean} has something to do before the session is lent again. */
   get isDirty(): boolean {
-    return this.#isWhole() && (this.#isTouched || !this.usable);
+    const { isCurrent } = this.#context.placement;
+    return isCurrent && this.#isWhole() && (this.#isTouched || !this.usable);
   }
 
   /** Reads that are on their way together; while there are some, nothing else may run here. */
@@ -277,11 +290,19 @@ export class PgSession implements Session, Poolable {
   /** Waits until the session is free; from then on the statement counts as sent. */
   async #begin(options: StatementOptions): Promise<void> {
     await this.#whenStopped(options.signal);
+    await this.#hearNews();
     if (this.#broken) throw this.#broken;
     const { signal, leavesTrace = true } = options;
     if (signal?.aborted === true) throw asConnectorError(signal.reason, signal);
     this.#sent += 1;
     if (leavesTrace) this.#touch();
+  }
+
+  // After a rest the end of the connection may have arrived, and wait to be read by the event loop:
+  // a timer that starts a flow runs before it. What is not sent then may go elsewhere.
+  async #hearNews(): Promise<void> {
+    if (this.#context.clock.steadyMs() - this.#heardAtMs > RESTED_MS)
+      await new Promise((resolve) => setImmediate(resolve));
   }
 
   async #whenStopped(signal?: AbortSignal): Promise<void> {
@@ -316,13 +337,14 @@ export class PgSession implements Session, Poolable {
       this.#stop();
       throw this.#withDoubt(asConnectorError(error, limit.signal), options);
     } finally {
+      this.#heardAtMs = clock.steadyMs();
       this.#waiting.delete(interrupt);
       limit.dispose();
     }
   }
 
   #failure(error: unknown, options: StatementOptions): ConnectorError {
-    if (isServerError(error) && !isFatal(error)) return statementError(error);
+    if (isServerError(error) && !isFatal(error)) return this.#refusal(error);
     const reason = isServerError(error) ? statementError(error) : (this.#broken ?? this.#lost(error));
     this.#breakWith(reason);
     return this.#withDoubt(reason, options);
@@ -332,6 +354,12 @@ export class PgSession implements Session, Poolable {
   #withDoubt(reason: ConnectorError, { writes }: StatementOptions): ConnectorError {
     if (!writes || this.#inTransaction) return reason;
     return new ConnectorError('OUTCOME_UNKNOWN', { problem: reason.message }, { cause: reason });
+  }
+
+  #refusal(error: ServerError): ConnectorError {
+    const refusal = statementError(error);
+    if (refusal.code === 'READ_ONLY') this.#context.placement.refusedWrite();
+    return refusal;
   }
 
   /** Nobody waits for the statement any more. */
@@ -368,6 +396,11 @@ export class PgSession implements Session, Poolable {
     throw known && isServerError(known.cause) && !isFatal(known.cause) ? error.cause : error;
   }
 
+  #loseWith(error: Error): void {
+    if (this.#isWhole()) this.#context.placement.lost();
+    this.#breakWith(error);
+  }
+
   #breakWith(error: unknown): void {
     if (this.#broken) return;
     this.#broken = this.#context.guard.failure ?? (isConnectorError(error) ? error : this.#lost(error));
@@ -377,6 +410,7 @@ export class PgSession implements Session, Poolable {
   }
 
   #lost(error: unknown): ConnectorError {
+    if (isServerError(error)) return statementError(error);
     const { host, port } = this.#context.endpoint;
     return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
   }
@@ -385,4 +419,5 @@ export class PgSession implements Session, Poolable {
 const CLOSE_GRACE_MS = 2_000;
 /** How much longer than asked a write is waited for, so as to know its outcome. */
 const OUTCOME_GRACE_MS = 100;
+const RESTED_MS = 1_000;
 const NOTHING = (): void => undefined;

@@ -13,6 +13,7 @@ export type { Borrower, Poolable, PoolCounts, PoolOptions } from './pool/poolabl
 
 /** A rest after which a resource is asked whether it still answers, in milliseconds. HikariCP has the same. */
 const FRESH_MS = 500;
+/** At most half of the time that the waiter has, so that another one may still be opened in it. */
 const VALIDATION_LIMIT_MS = 1_000;
 /** The session itself ends a reset that hangs; this is for one that does not. */
 const CLEANING_LIMIT_MS = 10_000;
@@ -224,7 +225,9 @@ export class Pool<T extends Poolable> {
   }
 
   /** A moment longer for who waits while nothing is lent: what is opening may fail, which says more. */
-  #expired({ isOverdue }: Waiter): Error | undefined {
+  #expired({ isOverdue, borrower }: Waiter): Error | undefined {
+    const trouble = this.#openings.size > 0 ? this.#options.trouble?.(borrower) : undefined;
+    if (trouble) return trouble;
     const mayLearn = !isOverdue && this.#leases.size === 0 && this.#openings.size > 0;
     return mayLearn ? undefined : this.#exhausted();
   }
@@ -329,8 +332,9 @@ export class Pool<T extends Poolable> {
   async #validate(member: Member<T>, isExpected: boolean): Promise<void> {
     this.#validating.set(member, isExpected);
     const ask = (signal: AbortSignal): Promise<boolean> => member.resource.validate(signal);
-    const { clock } = this.#options;
-    const verdict = await verdictOf(clock, VALIDATION_LIMIT_MS, ask, this.#closing.signal);
+    const { clock, waitMs } = this.#options;
+    const limitMs = waitMs > 0 ? Math.min(VALIDATION_LIMIT_MS, waitMs / 2) : VALIDATION_LIMIT_MS;
+    const verdict = await verdictOf(clock, limitMs, ask, this.#closing.signal);
     this.#validating.delete(member);
     const fault = verdict === 'yes' ? this.#faultOf(member) : 'did not answer after a rest';
     if (fault === undefined) this.#place(member);

@@ -15,10 +15,10 @@ const FORM_OF_RESULTS: readonly SessionSetting[] = [
   ['standard_conforming_strings', 'on'],
 ];
 
-function ownSettings({ timeZone, searchPath, statementTimeoutMs }: ServerSettings): SessionSetting[] {
+/** What the properties ask for. */
+function askedSettings({ timeZone, searchPath, statementTimeoutMs }: ServerSettings): SessionSetting[] {
   return [
     ['TimeZone', timeZone],
-    ...FORM_OF_RESULTS,
     ...(searchPath === undefined ? [] : ([['search_path', searchPath]] as const)),
     ...(statementTimeoutMs === 0 ? [] : ([['statement_timeout', String(statementTimeoutMs)]] as const)),
   ];
@@ -29,13 +29,21 @@ function ownSettings({ timeZone, searchPath, statementTimeoutMs }: ServerSetting
  * `DISCARD ALL`. Undefined where a pooler stands between, which does not take them.
  */
 export function startupOptions(server: ServerSettings): string | undefined {
-  if (server.poolerMode === 'transaction') return undefined;
-  const readOnly: readonly SessionSetting[] = server.readOnly
-    ? [['default_transaction_read_only', 'on']]
-    : [];
-  return [...ownSettings(server), ...readOnly]
-    .map(([name, value]) => `-c ${name}=${escaped(value)}`)
-    .join(' ');
+  return asOptions(server, [...askedSettings(server), ...FORM_OF_RESULTS]);
+}
+
+/** The same for sessions whose results others read: what the properties ask for, and no more. */
+export function foreignStartupOptions(server: ServerSettings): string | undefined {
+  return asOptions(server, askedSettings(server));
+}
+
+function asOptions(
+  { poolerMode, readOnly }: ServerSettings,
+  settings: readonly SessionSetting[],
+): string | undefined {
+  if (poolerMode === 'transaction') return undefined;
+  const writing: readonly SessionSetting[] = readOnly ? [['default_transaction_read_only', 'on']] : [];
+  return [...settings, ...writing].map(([name, value]) => `-c ${name}=${escaped(value)}`).join(' ');
 }
 
 // The server splits the text at blanks and takes a backslash for an escape (PostgreSQL source, pg_split_opts).
@@ -49,5 +57,9 @@ function escaped(value: string): string {
  */
 export function preludeOf(server: ServerSettings): readonly SessionSetting[] | undefined {
   if (server.poolerMode !== 'transaction') return undefined;
-  return [...ownSettings(server), ...(server.readOnly ? ([['transaction_read_only', 'on']] as const) : [])];
+  return [
+    ...askedSettings(server),
+    ...FORM_OF_RESULTS,
+    ...(server.readOnly ? ([['transaction_read_only', 'on']] as const) : []),
+  ];
 }

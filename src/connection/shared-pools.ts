@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError } from '../errors.js';
 import type { Settings } from '../settings/settings.js';
+import { HostRoles } from './host-roles.js';
 import type { PgSession } from './pg-session.js';
 import { Pool, type Borrower, type PoolCounts } from './pool.js';
 
@@ -14,6 +15,8 @@ export interface ShareOptions {
   readonly diagnostics: Diagnostics;
   /** Opens a session with the connector's own token source, and reports to its diagnostics. */
   readonly open: (signal: AbortSignal) => Promise<PgSession>;
+  /** Why opening takes long, where it is tried again and again. */
+  readonly trouble: () => Error | undefined;
   /** What a host brought along that decides how sessions come about; compared by identity. */
   readonly injected: readonly (object | undefined)[];
 }
@@ -25,6 +28,8 @@ export interface PoolShare {
   /** As {@link Pool.acquire}, for `operation`. */
   acquire(operation: string, signal?: AbortSignal): Promise<PgSession>;
   release(session: PgSession): void;
+  /** What is known of the hosts; one for the whole pool. */
+  readonly roles: HostRoles;
   /** Of the whole pool, whoever shares it. */
   counts(): PoolCounts;
   /** Sessions that the pool opened since this share began. */
@@ -80,6 +85,7 @@ const SHORTEST_HELD_MS = 60_000;
 
 class SharedPool {
   readonly pool: Pool<PgSession>;
+  readonly roles: HostRoles;
   readonly #settings: Settings;
   readonly #ended: () => void;
   /** In the order in which they came. */
@@ -92,12 +98,14 @@ class SharedPool {
   constructor({ settings, clock }: ShareOptions, ended: () => void) {
     this.#settings = settings;
     this.#ended = ended;
+    this.roles = new HostRoles(settings.server, clock);
     this.pool = new Pool<PgSession>({
       ...settings.pool,
       maxOpening: OPENINGS_PER_CORE * availableParallelism(),
       heldMs: Math.max(SHORTEST_HELD_MS, HELD_TIMEOUTS * settings.timeoutMs),
       clock,
       open: (signal, borrower) => this.#open(signal, borrower),
+      trouble: (borrower) => shareOf(borrower)?.trouble(),
       onClose: (session, reason) => {
         this.#narratorOf(session)?.report('session.closed', { id: session.id, reason });
       },
@@ -171,13 +179,15 @@ function shareOf({ tenant }: Borrower): Share | undefined {
 class Share implements PoolShare {
   readonly diagnostics: Diagnostics;
   readonly open: ShareOptions['open'];
+  readonly trouble: ShareOptions['trouble'];
   readonly #shared: SharedPool;
   readonly #openedBefore: number;
   #closed: Promise<void> | undefined;
 
-  constructor({ diagnostics, open }: ShareOptions, shared: SharedPool) {
+  constructor({ diagnostics, open, trouble }: ShareOptions, shared: SharedPool) {
     this.diagnostics = diagnostics;
     this.open = open;
+    this.trouble = trouble;
     this.#shared = shared;
     this.#openedBefore = shared.sessionsOpened;
     shared.join(this);
@@ -199,6 +209,10 @@ class Share implements PoolShare {
 
   release(session: PgSession): void {
     this.#shared.pool.release(session);
+  }
+
+  get roles(): HostRoles {
+    return this.#shared.roles;
   }
 
   counts(): PoolCounts {

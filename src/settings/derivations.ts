@@ -47,6 +47,9 @@ export const DERIVATIONS = {
     { of: [''], value: 'GETANDREFRESH' },
   ],
   OAuthGrantType: [{ of: [''], value: 'CLIENT' }],
+  FirewallType: [{ of: [''], value: 'NONE' }],
+  UseSSH: [{ of: [''], value: 'false' }],
+  SSHAuthMode: [{ of: [''], value: 'Password' }],
 } as const satisfies Record<string, readonly Derivation[]>;
 
 export type Decider = keyof typeof DERIVATIONS;

@@ -27,28 +27,6 @@ export const ELSEWHERE = [
     },
   ),
   ...rows(
-    'ssl',
-    {
-      unsupported:
-        'a single pinned certificate is not supported; set SSLCA to the authority that issued it, or remove it where a public authority did, as for Azure',
-      help: 'The one certificate that is accepted from the server.',
-    },
-    { SSLServerCert: {} },
-  ),
-  ...rows(
-    'ssl',
-    {
-      unsupported: 'client certificates are not presented to the server; remove it',
-      help: 'Client certificate for TLS with the server.',
-    },
-    {
-      SSLClientCert: { aliases: ['sslcert', 'sslkey'], secret: true },
-      SSLClientCertType: { neutral: ['USER'] },
-      SSLClientCertPassword: { aliases: ['sslpassword'], secret: true },
-      SSLClientCertSubject: { neutral: ['*'] },
-    },
-  ),
-  ...rows(
     'miscellaneous',
     { help: 'How other connectors send statements and rows.' },
     {
@@ -94,44 +72,9 @@ export const ELSEWHERE = [
     },
   ),
   ...rows(
-    'firewall',
-    {
-      unsupported:
-        'the way to the server through a firewall proxy is not supported; open a direct way, or remove it',
-      help: 'Proxy on the way to the server.',
-    },
-    {
-      FirewallType: {
-        kind: 'choice',
-        choices: ['NONE', 'TUNNEL', 'SOCKS4', 'SOCKS5'],
-        neutral: ['NONE'],
-      },
-      FirewallServer: {},
-      FirewallPort: { neutral: ['0', '80', '1080'] },
-      FirewallUser: {},
-      FirewallPassword: { secret: true },
-    },
-  ),
-  ...rows(
     'ssh',
-    {
-      unsupported:
-        'SSH tunnels are not supported; open the tunnel outside and set Server and Port to its end, or remove it',
-      help: 'SSH tunnel to the server.',
-    },
-    {
-      UseSSH: { kind: 'boolean', neutral: ['false'] },
-      SSHAuthMode: { neutral: ['None', 'Password', 'Public_Key'] },
-      SSHServer: {},
-      SSHPort: { neutral: ['22'] },
-      SSHUser: {},
-      SSHPassword: { secret: true },
-      SSHServerFingerprint: {},
-      SSHClientCert: { secret: true },
-      SSHClientCertType: { neutral: ['USER', 'PUBLIC_KEY_FILE', 'PEMKEY_FILE'] },
-      SSHClientCertPassword: { secret: true },
-      SSHClientCertSubject: { neutral: ['*'] },
-    },
+    { inert: 'an SSH key has no subject', help: 'Which certificate of a store, for SSH.' },
+    { SSHClientCertSubject: { neutral: ['*'] } },
   ),
   ...rows(
     'kerberos',

@@ -1,4 +1,5 @@
 import { printable } from '../errors.js';
+import type { Decider } from './derivations.js';
 import { PROPERTIES, type Property, type PropertyName } from './properties.js';
 import { holds, isActive } from './property.js';
 import type { ValueReader } from './value-reader.js';
@@ -14,7 +15,7 @@ export interface EffectiveProperty {
 }
 
 /** Values of the properties that conditions ask for. */
-type Deciding = Readonly<Record<'AuthScheme' | 'InitiateOAuth' | 'OAuthGrantType', string>>;
+type Deciding = Readonly<Record<Decider, string>>;
 
 /** Every property that counts with the login that was chosen. */
 export function effectiveProperties(
@@ -65,7 +66,7 @@ function noteOn(property: Property, values: ValueReader, alias: string | undefin
 export function noteIdle(values: ValueReader, deciding: Deciding): void {
   for (const property of PROPERTIES as readonly Property[]) {
     const { name } = property;
-    if (!values.has(name) || !isActive(property)) continue;
+    if (!values.has(name) || !isActive(property) || values.asksForNothing(property)) continue;
     const reason = idleReason(property, values, deciding);
     if (reason !== undefined) values.note(name, `${name} has no effect ${reason}.`);
   }

@@ -1,6 +1,5 @@
 const SERVER_SETTINGS =
   'settings of a session are not passed on; SearchPath, StatementTimeout, TimeZone, Readonly and ApplicationName are properties';
-const ONE_SERVER = 'this version connects to the one server it is told';
 const FILES = 'no files of libpq are read; set the properties themselves';
 const KERBEROS = 'Kerberos is not supported';
 const REVOCATION = 'revocation lists are not read';
@@ -20,9 +19,8 @@ export const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   service: FILES,
   servicefile: FILES,
   passfile: FILES,
-  targetsessionattrs: ONE_SERVER,
-  targetservertype: ONE_SERVER,
-  loadbalancehosts: ONE_SERVER,
+  loadbalancehosts: 'the hosts of Server are tried in their order',
+  hostrecheckseconds: 'what is known of a server is forgotten by itself',
   channelbinding: 'the connector uses it wherever the server offers it',
   gssencmode: KERBEROS,
   gsslib: KERBEROS,
@@ -31,6 +29,8 @@ export const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   sslcompression: 'TLS never compresses',
   sslcrl: REVOCATION,
   sslcrldir: REVOCATION,
+  sslkey: 'put the private key and its certificate into one PEM file and name it in SSLClientCert',
+  sslcertmode: 'a certificate is presented where SSLClientCert is set',
   sslsni: 'the name of the server is always told',
   sslminprotocolversion: TLS_VERSION,
   sslmaxprotocolversion: TLS_VERSION,

@@ -1,4 +1,5 @@
 import type { LoginChoice } from './auth-scheme.js';
+import { typeOfFile } from './key-store-types.js';
 import type { PropertyName } from './properties.js';
 import { Secret } from './secret.js';
 import type { ValueReader } from './value-reader.js';
@@ -209,11 +210,6 @@ function certificateOf(values: ValueReader): CertificateCredential {
     algorithm: values.choice('OAuthJWTEncryption') === 'RS256' ? 'RS256' : 'PS256',
     sendChain: values.boolean('OAuthJWTSendX5C') === true,
   };
-}
-
-// What `@file:` names is a file, whatever form its content has: a reader looks through base64.
-function typeOfFile(type: string): string {
-  return type.replace(/BLOB$/, 'FILE');
 }
 
 const TENANT_RULE =

@@ -59,3 +59,8 @@ export const UNSUPPORTED_TYPES = {
 
 export type SupportedType = (typeof SUPPORTED_TYPES)[number];
 export type UnsupportedType = keyof typeof UNSUPPORTED_TYPES;
+
+/** `type` for a store that `@file:` names: it is a file, whatever form its content has, and a reader looks through base64. */
+export function typeOfFile(type: string): string {
+  return type.replace(/BLOB$/, 'FILE');
+}

@@ -60,7 +60,7 @@ export interface PropertyFacts {
   readonly unsupported?: string;
   /** Known elsewhere, of no effect here, which is reported: the reason. */
   readonly inert?: string;
-  /** Values that ask an unsupported or inert property for nothing, so that they are silently right. */
+  /** Values that ask for nothing where the property does nothing, so that they are silently right there. */
   readonly neutral?: readonly string[];
 }
 

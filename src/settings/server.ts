@@ -1,26 +1,22 @@
-import { isIPv6 } from 'node:net';
-import { domainToASCII, domainToUnicode } from 'node:url';
 import { LONGEST_NAME_BYTES } from '../server-text.js';
 import type { LoginChoice } from './auth-scheme.js';
+import { hostsOf, targetOf, type ServerHost, type TargetServer } from './hosts.js';
+import { tlsOf, type TlsSettings } from './tls.js';
 import type { ValueReader } from './value-reader.js';
-
-/** How the connection is encrypted and the server verified; modes as libpq has them. */
-export interface TlsSettings {
-  /** `require` encrypts without looking at the certificate, `verify-ca` does not look at its name. */
-  readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
-  /** After an SSLRequest, or at once. */
-  readonly negotiation: 'postgres' | 'direct';
-  /** PEM text of the only authorities to trust, or undefined for those of Node.js. */
-  readonly ca: string | undefined;
-}
+import { wayOf, type WaySettings } from './way.js';
 
 /** The server, the database, and what a session is like. */
 export interface ServerSettings {
+  /** Where to log in, in the order in which it is tried; at least one. */
+  readonly hosts: readonly ServerHost[];
+  /** The first of them, as the next. */
   readonly host: string;
   readonly port: number;
+  readonly target: TargetServer;
   readonly database: string;
   readonly user: string;
   readonly tls: TlsSettings;
+  readonly way: WaySettings;
   readonly applicationName: string;
   readonly timeZone: string;
   readonly readOnly: boolean;
@@ -34,12 +30,17 @@ export interface ServerSettings {
 
 export function serverOf(values: ValueReader, login: LoginChoice): ServerSettings {
   const user = values.checked('User', isServerName, SERVER_NAME);
+  const hosts = hostsOf(values);
+  const [{ host, port } = { host: '', port: 0 }] = hosts;
   return {
-    host: hostOf(values),
-    port: values.integer('Port'),
+    hosts,
+    host,
+    port,
+    target: targetOf(values),
     database: databaseOf(values, user),
     user,
     tls: tlsOf(values, login),
+    way: wayOf(values),
     applicationName: values.checked('ApplicationName', isPrintable, NO_CONTROL),
     timeZone: values.checked(
       'TimeZone',
@@ -74,68 +75,4 @@ function isPrintable(text: string): boolean {
 // It travels among the options of the login, where a blank would begin the next one.
 function isTimeZone(text: string): boolean {
   return /^[A-Za-z0-9+:/_-]{1,60}$/.test(text);
-}
-
-function hostOf(values: ValueReader): string {
-  const given = values.text('Server');
-  const bare = /^\[.*\]$/.test(given) && isIPv6(given.slice(1, -1)) ? given.slice(1, -1) : given;
-  if (bare !== '' && !isHost(bare)) {
-    values.problem('Server', 'must be one host name or IP address (no scheme, port, path or socket)');
-  }
-  return bare;
-}
-
-/** Characters of the longest name that DNS has, with the dot at its end. */
-const LONGEST_HOST = 254;
-
-/** A name or an address that means what it shows: neither `127.1` nor letters that a resolver folds. */
-function isHost(text: string): boolean {
-  if (text.length > LONGEST_HOST) return false;
-  if (isIPv6(text)) return true;
-  if (!/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(text) || text.normalize('NFKC') !== text) return false;
-  const ascii = domainToASCII(text);
-  const resolved = /^[\x20-\x7e]*$/.test(text) ? ascii : domainToUnicode(ascii);
-  return resolved === text.toLowerCase();
-}
-
-function tlsOf(values: ValueReader, login: LoginChoice): TlsSettings {
-  const mode = login.scheme === 'Password' ? modeForPassword(values) : modeForToken(values);
-  if (mode === 'disable') values.idle(['SSLCA', 'SSLNegotiation'], 'with SSLMode disable');
-  return {
-    mode,
-    negotiation: values.choice('SSLNegotiation') === 'direct' ? 'direct' : 'postgres',
-    ca: values.pem('SSLCA'),
-  };
-}
-
-function modeForPassword(values: ValueReader): TlsSettings['mode'] {
-  const mode = values.choice('SSLMode');
-  const encrypted = values.boolean('UseSSL') !== false;
-  if (!values.has('SSLMode') && !encrypted) values.count('SSLMode', 'disable', 'from UseSSL');
-  if (!values.has('UseSSL') && mode === 'disable') values.count('UseSSL', 'false', 'from SSLMode');
-  if (!values.has('SSLMode')) return encrypted ? 'verify-full' : 'disable';
-  if (values.has('UseSSL') && encrypted === (mode === 'disable'))
-    values.conflict(['UseSSL', 'SSLMode'], `UseSSL and SSLMode=${mode ?? ''} contradict each other.`);
-  if (mode === 'require' && values.has('SSLCA')) return modeForAuthorities(values);
-  if (mode !== 'prefer' && mode !== 'allow') return (mode ?? 'verify-full') as TlsSettings['mode'];
-  values.readAs('SSLMode', 'verify-full', ': it would fall back to no encryption without a word');
-  return 'verify-full';
-}
-
-// As libpq: who names authorities wants them looked at. With `system` it takes no weaker mode than verify-full.
-function modeForAuthorities(values: ValueReader): 'verify-ca' | 'verify-full' {
-  const mode = values.text('SSLCA') === 'system' ? 'verify-full' : 'verify-ca';
-  values.readAs('SSLMode', mode, ': with SSLCA the certificate of the server is verified, as libpq does');
-  return mode;
-}
-
-function modeForToken(values: ValueReader): 'verify-full' {
-  const mode = values.choice('SSLMode');
-  if (values.boolean('UseSSL') === false)
-    values.problem('UseSSL', 'must be true: a token is sent over verified TLS only');
-  if (mode === 'disable')
-    values.problem('SSLMode', 'must not be disable: a token is sent over verified TLS only');
-  else if (mode !== undefined && mode !== 'verify-full')
-    values.readAs('SSLMode', 'verify-full', ': a token is sent to a verified server only');
-  return 'verify-full';
 }

@@ -24,8 +24,11 @@ export type {
   OpenIdIdentity,
   SecretCredential,
 } from './identity.js';
+export type { ServerHost, TargetServer } from './hosts.js';
 export type { ProxySettings } from './proxy.js';
-export type { ServerSettings, TlsSettings } from './server.js';
+export type { ServerSettings } from './server.js';
+export type { ClientCertificate, TlsSettings } from './tls.js';
+export type { FirewallProxy, SshProof, SshServer, WaySettings } from './way.js';
 
 /** A token that the user obtained. */
 export interface SuppliedToken {
@@ -53,6 +56,15 @@ export interface NetworkSettings {
   readonly proxy: ProxySettings;
 }
 
+/** What is done about a login that fails for a reason that may pass. */
+export interface ReconnectionSettings {
+  readonly strategy: 'NONE' | 'STANDARD' | 'FOREVER';
+  /** Wait before each new attempt. */
+  readonly frequencyMs: number;
+  /** Attempts after the first one, with `STANDARD`. */
+  readonly attempts: number;
+}
+
 /**
  * A connection, checked and typed. Only {@link resolveSettings} makes one; it is frozen in depth
  * and holds every secret in a {@link Secret}, so it prints masked.
@@ -72,6 +84,7 @@ export interface Settings {
     readonly idleMs: number;
     readonly lifeMs: number;
   };
+  readonly reconnection: ReconnectionSettings;
   /** Limit of each single wait in milliseconds; 0 = none. */
   readonly timeoutMs: number;
   /** Most rows of a result; undefined = no limit. */
@@ -117,12 +130,15 @@ function resolve(read: ReadProperties, sources: SettingsSources = {}): ResolvedS
   const values = new ValueReader(read.properties, sources);
   const login = chooseLogin(values);
   values.requireSupport();
+  const settings = build(values, login);
   const deciding = {
     AuthScheme: login.scheme,
     InitiateOAuth: login.initiate,
     OAuthGrantType: login.grant,
+    FirewallType: values.counting('FirewallType') ?? '',
+    UseSSH: values.counting('UseSSH') ?? '',
+    SSHAuthMode: values.counting('SSHAuthMode') ?? '',
   };
-  const settings = build(values, login);
   values.requireAll(login.isRefused ? {} : deciding);
   values.throwProblems();
   noteIdle(values, deciding);
@@ -140,6 +156,7 @@ function build(values: ValueReader, login: LoginChoice): Settings {
     tokens: tokensOf(values, login),
     network: { ca: values.pem('TokenCA'), proxy: proxyOf(values) },
     pool: poolOf(values),
+    reconnection: reconnectionOf(values),
     timeoutMs: values.milliseconds('Timeout'),
     maxRows: positive(values.integer('MaxRows')),
     log: logOf(values),
@@ -199,6 +216,17 @@ function maxSizeOf(values: ValueReader): number {
   values.count('PoolMaxSize', propertyOf('PoolMaxSize').default ?? '');
   values.count('UseConnectionPooling', 'false', 'from PoolMaxSize');
   return 0;
+}
+
+function reconnectionOf(values: ValueReader): ReconnectionSettings {
+  const strategy = (values.choice('ReconnectionStrategy') ?? 'NONE') as ReconnectionSettings['strategy'];
+  if (strategy !== 'STANDARD') values.idle(['ReconnectionAttempts'], `with ReconnectionStrategy ${strategy}`);
+  if (strategy === 'NONE') values.idle(['ReconnectionFrequency'], `with ReconnectionStrategy ${strategy}`);
+  return {
+    strategy,
+    frequencyMs: values.integer('ReconnectionFrequency'),
+    attempts: values.integer('ReconnectionAttempts'),
+  };
 }
 
 function positive(count: number): number | undefined {

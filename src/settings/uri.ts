@@ -1,4 +1,5 @@
 import { ConnectorError } from '../errors.js';
+import { MOST_HOSTS } from './hosts.js';
 import { MOST_PAIRS, trimBlanks, type Pair } from './pairs.js';
 import { findProperty } from './properties.js';
 import { canonical, HIDDEN_NAME, shown, type ReadProperties, type SettingsNote } from './raw-properties.js';
@@ -7,8 +8,8 @@ import { canonical, HIDDEN_NAME, shown, type ReadProperties, type SettingsNote }
 interface UriParts {
   readonly user?: Part;
   readonly password?: Part;
-  readonly host?: Part;
-  readonly port?: Part;
+  /** At least one. */
+  readonly hosts: readonly HostPart[];
   readonly database?: Part;
   readonly parameters: readonly (readonly [name: Part, value: Part])[];
 }
@@ -18,10 +19,15 @@ interface Part {
   readonly offset: number;
 }
 
+interface HostPart {
+  readonly name: Part;
+  readonly port: Part;
+}
+
 /**
  * Reads what stands from `start` on, behind `postgresql://`, as libpq does (PostgreSQL
- * documentation, section 32.1.1.2): `user:password@host:port/database?Name=Value&…`, each part
- * percent-encoded. Differences: one host only; the parameters are the properties of the table, by
+ * documentation, section 32.1.1.2): `user:password@host:port,host:port/database?Name=Value&…`, each
+ * part percent-encoded. Differences: none of several hosts may be empty; the parameters are the properties of the table, by
  * any of their names; they can make TLS stricter, never weaker; encoded bytes are UTF-8.
  *
  * @throws ConnectorError URI_MALFORMED (with the offset, never with a part of the URI),
@@ -41,19 +47,29 @@ function partsOf(text: string, start: number): UriParts {
   const authority = text.slice(start, endAt(text, start, /[/]/g));
   const credentials = authority.indexOf('@');
   const colon = authority.slice(0, Math.max(credentials, 0)).indexOf(':');
-  const host = hostOf(text, credentials < 0 ? start : start + credentials + 1);
-  const path = endAt(text, host.end, /[?]/g);
+  const { hosts, end } = hostsOf(text, credentials < 0 ? start : start + credentials + 1);
+  const path = endAt(text, end, /[?]/g);
   return {
     ...(credentials >= 0 && { user: part(text, start, start + (colon < 0 ? credentials : colon)) }),
     ...(colon >= 0 && { password: part(text, start + colon + 1, start + credentials) }),
-    host: host.name,
-    port: host.port,
-    database: part(text, host.end + 1, path),
+    hosts,
+    database: part(text, end + 1, path),
     parameters: path < text.length ? parametersOf(text, path + 1) : [],
   };
 }
 
-function hostOf(text: string, start: number): { name: Part; port: Part; end: number } {
+function hostsOf(text: string, start: number): { hosts: HostPart[]; end: number } {
+  const hosts: HostPart[] = [];
+  for (let at = start; ; at += 1) {
+    const { name, port, end } = hostOf(text, at);
+    hosts.push({ name, port });
+    if (hosts.length > MOST_HOSTS) throw malformed(`it names more than ${String(MOST_HOSTS)} hosts`, at);
+    at = end;
+    if (text[end] !== ',') return { hosts, end };
+  }
+}
+
+function hostOf(text: string, start: number): HostPart & { readonly end: number } {
   const isBracketed = text[start] === '[';
   const close = isBracketed ? text.indexOf(']', start) : endAt(text, start, /[:/?,]/g);
   if (close < 0) throw malformed('the [ before an IPv6 address is never closed', start);
@@ -64,7 +80,6 @@ function hostOf(text: string, start: number): { name: Part; port: Part; end: num
   const name = part(text, isBracketed ? start + 1 : start, close);
   if (name.text.includes('@')) throw malformed('an @ in user name or password is not written %40', start);
   const end = text[after] === ':' ? endAt(text, after, /[/?,]/g) : after;
-  if (text[end] === ',') throw malformed('several hosts are named, and one is connected to,', end);
   return { name, port: part(text, after + 1, end), end };
 }
 
@@ -93,13 +108,31 @@ function part(text: string, start: number, end: number): Part {
   return { text: text.slice(start, end), offset: start };
 }
 
-function pairsOf({ user, password, host, port, database, parameters }: UriParts): Pair[] {
-  const named = { User: user, Password: password, Server: host, Port: port, Database: database };
-  const pairs = Object.entries(named).flatMap(([name, value]): Pair[] => {
-    const text = value === undefined ? '' : decoded(value);
-    return text === '' ? [] : [[name, literal(text)]];
-  });
+function pairsOf({ user, password, hosts, database, parameters }: UriParts): Pair[] {
+  const textOf = (value: Part | undefined): string => (value === undefined ? '' : decoded(value));
+  const named = {
+    User: textOf(user),
+    Password: textOf(password),
+    ...serverOf(hosts),
+    Database: textOf(database),
+  };
+  const pairs = Object.entries(named).flatMap(([name, text]): Pair[] =>
+    text === '' ? [] : [[name, literal(text)]],
+  );
   return [...pairs, ...parameters.map(([name, value]): Pair => [decoded(name), decoded(value), 'separator'])];
+}
+
+/** One host and its port stand by themselves; several are written as `Server` has them. */
+function serverOf(hosts: readonly HostPart[]): { readonly Server: string; readonly Port?: string } {
+  const [first] = hosts;
+  if (first && hosts.length === 1) return { Server: decoded(first.name), Port: decoded(first.port) };
+  const servers = hosts.map(({ name, port }) => {
+    const host = decoded(name);
+    if (host === '') throw malformed('one of several hosts is empty', name.offset);
+    const digits = decoded(port);
+    return `${host.includes(':') ? `[${host}]` : host}${digits === '' ? '' : `:${digits}`}`;
+  });
+  return { Server: servers.join(',') };
 }
 
 // Before the parameters of a URI stand values and never references to them.

@@ -197,11 +197,17 @@ export class ValueReader {
   requireSupport(): void {
     for (const property of PROPERTIES as readonly Property[]) {
       const { name, unsupported, inert } = property;
-      const text = this.#given.get(name)?.text;
-      if (text === undefined || asksForNothing(property, text)) continue;
+      if (!this.has(name) || this.asksForNothing(property)) continue;
       if (unsupported !== undefined) this.unsupported(name, name, unsupported);
       if (inert !== undefined) this.note(name, `${name} has no effect: ${inert}.`);
     }
+  }
+
+  /** Whether the value that is given is one of those that ask for nothing where the property does nothing. */
+  asksForNothing({ name, kind, neutral = [] }: Property): boolean {
+    const text = this.text(name).toLowerCase();
+    const asked = (kind === 'boolean' ? booleanOf(text)?.toString() : undefined) ?? text;
+    return neutral.some((value) => value.toLowerCase() === asked);
   }
 
   /** Notes every property that is required, given what `deciding` says of the conditions, and absent. */
@@ -226,9 +232,4 @@ export class ValueReader {
 function booleanOf(text: string): boolean | undefined {
   if (/^(true|yes|on|1)$/i.test(text)) return true;
   return /^(false|no|off|0)$/i.test(text) ? false : undefined;
-}
-
-function asksForNothing({ kind, neutral = [] }: Property, text: string): boolean {
-  const asked = (kind === 'boolean' ? booleanOf(text)?.toString() : undefined) ?? text.toLowerCase();
-  return neutral.some((value) => value.toLowerCase() === asked);
 }

@@ -11,3 +11,14 @@ export function readsOnly(sql: string): boolean {
   const bare = sql.replace(COMMENTS, ' ');
   return READS.test(bare) && !WRITES.test(bare);
 }
+
+const WHOLE = /^\s*\(*\s*(select|with|insert|update|delete|merge|truncate|create|alter|drop)\b/i;
+
+/**
+ * Whether `sql` surely happens as a whole or not at all, as far as its words tell: a procedure and a
+ * block of code may commit on their way.
+ */
+export function isAtomic(sql: string): boolean {
+  const bare = sql.replace(COMMENTS, ' ');
+  return WHOLE.test(bare) && !bare.includes('*/');
+}

@@ -264,6 +264,35 @@ describe('token source', () => {
       expect(bench.clock.pendingTimers).to.equal(0);
     });
 
+    it('rests on request, and plans again with the next caller', async () => {
+      const bench = new Bench(undefined, undefined, new FakeClock());
+      await bench.value();
+      bench.source.rest();
+      expect(bench.clock.pendingTimers).to.equal(0);
+      bench.clock.advance(0.9 * HOUR);
+      await settle();
+      expect(bench.requests).to.equal(1);
+      expect(bench.immediate()).to.equal('token-1');
+      await settle();
+      expect(bench.requests).to.equal(2);
+      expect(bench.clock.pendingTimers).to.equal(1);
+      bench.source.close();
+    });
+
+    it('plans nothing while it rests, whatever becomes of the request that runs', async () => {
+      for (const answer of [undefined, () => Promise.reject(new ConnectorError('WRONG_CLIENT_SECRET', {}))]) {
+        const bench = new Bench(undefined, undefined, new FakeClock());
+        await bench.value();
+        bench.answer = answer;
+        bench.clock.advance(0.7 * HOUR);
+        bench.source.rest();
+        await settle();
+        expect(bench.requests).to.equal(2);
+        expect(bench.clock.pendingTimers).to.equal(0);
+        bench.source.close();
+      }
+    });
+
     it('C-07 T-34 tries again by itself after a failure, rarely where somebody has to mend something, and not after the end', async () => {
       const bench = new Bench(undefined, undefined, new FakeClock());
       await bench.value();

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { AccessToken } from '#src/auth/access-token.js';
 import { startBudget, systemClock } from '#src/clock.js';
+import type { Placement } from '#src/connection/host-roles.js';
 import type { LaneRead } from '#src/connection/lane-read.js';
 import { logIn } from '#src/connection/login.js';
 import { isServerError, statementError } from '#src/connection/pg-error.js';
@@ -226,6 +227,8 @@ const { settings: SETTINGS } = explainSettings({
 const TOKEN = { value: new Secret('token') } as AccessToken;
 const WAIT: Wait = { clock: systemClock, budget: startBudget(systemClock, 0) };
 
+const PLACEMENT: Placement = { isCurrent: true, refusedWrite: () => undefined, lost: () => undefined };
+
 /** One conversation of a login and three statements. */
 async function converse(server: MutantServer): Promise<'answered' | 'refused' | 'unfinished'> {
   const settled = ask(server)
@@ -248,7 +251,7 @@ async function converse(server: MutantServer): Promise<'answered' | 'refused' | 
 }
 
 async function ask(server: MutantServer): Promise<void> {
-  const session = await logIn(server as unknown as Socket, TOKEN, SETTINGS, WAIT);
+  const session = await logIn(server as unknown as Socket, TOKEN, SETTINGS, WAIT, PLACEMENT);
   await session.all({ text: 'select $1', values: ['x'] }, { writes: false });
   for await (const batch of session.run({ text: 'select 2', values: [] }, { writes: false, batchSize: 2 }))
     if (batch.rows.length > 2) throw new Error('more rows than asked for');

@@ -31,8 +31,7 @@ class Thing implements Poolable {
     };
   }
 
-  validate(signal: AbortSignal): Promise<boolean> {
-    void signal;
+  validate(): Promise<boolean> {
     return this.isAlive();
   }
 
@@ -55,7 +54,9 @@ class Bench {
   readonly clock = new FakeClock();
   readonly things: Thing[] = [];
   readonly closed: string[] = [];
+  readonly held: string[] = [];
   opens = 0;
+  ownLifeMs: number | undefined;
   open: () => Promise<void> = () => Promise.resolve();
   readonly pool: Pool<Thing>;
 
@@ -66,6 +67,9 @@ class Bench {
       waitMs: number;
       idleMs: number;
       lifeMs: number;
+      maxOpening: number;
+      heldMs: number;
+      keepsIdle: boolean;
     }> = {},
   ) {
     this.pool = new Pool<Thing>({
@@ -83,10 +87,12 @@ class Bench {
         this.opens += 1;
         await this.open();
         const thing = new Thing(this.things.length + 1, this.clock.steadyMs());
+        thing.lifeMs = this.ownLifeMs;
         this.things.push(thing);
         return thing;
       },
       onClose: (thing, reason) => this.closed.push(`${String(thing.id)}: ${reason}`),
+      onHeld: ({ id }, { operation }, ms) => this.held.push(`${operation} ${id} ${ms}`),
     });
   }
 }
@@ -324,5 +330,240 @@ describe('pool', () => {
     await closing;
     await settle();
     expect(bench.things[0]?.end).to.equal('closed');
+  });
+
+  it('N-13 asks what rested whether it still answers; one that is silent is replaced within a second', async () => {
+    const { pool, clock, things, closed } = new Bench({ waitMs: 60_000 });
+    await pool.use(() => Promise.resolve());
+    things[0]!.isAlive = () => new Promise(() => undefined);
+    clock.advance(499);
+    expect((await pool.use((thing) => Promise.resolve(thing))).id, 'used a moment ago').to.equal(1);
+    clock.advance(500);
+    const next = pool.acquire();
+    clock.advance(1_000);
+    expect((await next).id).to.equal(2);
+    expect(things[0]!.end).to.equal('destroyed');
+    expect(closed).to.deep.equal(['1: did not answer after a rest']);
+  });
+
+  it('N-13 who may wait for a second only gets another one in that second', async () => {
+    const { pool, clock, things } = new Bench({ waitMs: 1_000 });
+    await pool.use(() => Promise.resolve());
+    things[0]!.isAlive = () => new Promise(() => undefined);
+    clock.advance(5_000);
+    const next = pool.acquire();
+    clock.advance(500);
+    expect((await next).id).to.equal(2);
+  });
+
+  it('N-13 a network that fell silent costs one wait, however many were idle', async () => {
+    const { pool, clock, things } = new Bench({ maxSize: 8, waitMs: 60_000 });
+    const all = await Promise.all(Array.from({ length: 8 }, () => pool.acquire()));
+    for (const thing of all) {
+      thing.isAlive = () => new Promise(() => undefined);
+      pool.release(thing);
+    }
+    clock.advance(5_000);
+    const next = pool.acquire();
+    clock.advance(1_000);
+    expect((await next).id).to.equal(9);
+    clock.advance(1_000);
+    await settle();
+    expect(things.filter(({ end }) => end === 'destroyed')).to.have.length(8);
+    expect(pool.counts()).to.deep.equal({ idle: 0, inUse: 1, opening: 0, waiting: 0 });
+  });
+
+  it('B-11 cleans what came back dirty before it is lent again, and lets nobody wait for it', async () => {
+    const { pool, things } = new Bench();
+    const first = await pool.acquire();
+    let finish: (isClean: boolean) => void = () => undefined;
+    first.cleans = () => new Promise((resolve) => (finish = resolve));
+    first.isDirty = true;
+    first.usable = false;
+    pool.release(first);
+    expect(pool.counts()).to.deep.equal({ idle: 0, inUse: 1, opening: 0, waiting: 0 });
+    const other = await pool.acquire();
+    expect(other.id).to.equal(2);
+    first.isDirty = false;
+    first.usable = true;
+    finish(true);
+    await settle();
+    expect(pool.counts()).to.deep.equal({ idle: 1, inUse: 1, opening: 0, waiting: 0 });
+    expect(await pool.acquire()).to.equal(first);
+    expect(things).to.have.length(2);
+  });
+
+  it('B-11 ends what cannot be cleaned, and what does not come to an end with it', async () => {
+    const { pool, clock, closed, things } = new Bench({ maxSize: 3 });
+    const all = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
+    const outcomes = [
+      () => Promise.resolve(false),
+      () => Promise.reject(new Error('reset by peer')),
+      () => new Promise<boolean>(() => undefined),
+    ];
+    all.forEach((thing, at) => {
+      thing.isDirty = true;
+      thing.cleans = outcomes[at]!;
+      pool.release(thing);
+    });
+    await settle();
+    expect(pool.counts().inUse).to.equal(1);
+    clock.advance(10_000);
+    await settle();
+    expect(closed).to.deep.equal([1, 2, 3].map((id) => `${id}: could not be cleaned`));
+    expect(things.map(({ end }) => end)).to.deep.equal(['closed', 'closed', 'destroyed']);
+    expect(pool.counts()).to.deep.equal({ idle: 0, inUse: 0, opening: 0, waiting: 0 });
+  });
+
+  it('opens a few at a time, and whatever is ready first serves whoever is first', async () => {
+    const bench = new Bench({ maxSize: 10, maxOpening: 2 });
+    const finish: (() => void)[] = [];
+    bench.open = () => new Promise((resolve) => finish.push(resolve));
+    const order: number[] = [];
+    const callers = Array.from({ length: 5 }, (_, caller) =>
+      bench.pool.use(() => Promise.resolve(order.push(caller))),
+    );
+    expect(bench.pool.counts()).to.include({ opening: 2, waiting: 5 });
+    finish[1]!();
+    await Promise.all(callers);
+    expect(order).to.deep.equal([0, 1, 2, 3, 4]);
+    expect(bench.things, 'one was enough for all').to.have.length(1);
+    finish.forEach((each) => each());
+    await bench.pool.close(0);
+  });
+
+  it('holds its least open from the first use on, also after a restart of the server, with pauses in between', async () => {
+    const bench = new Bench({ minSize: 3, maxSize: 5, idleMs: 0 });
+    await settle();
+    expect(bench.opens, 'nothing before the first use').to.equal(0);
+    await bench.pool.use(() => Promise.resolve());
+    await settle();
+    expect(bench.pool.counts()).to.deep.equal({ idle: 3, inUse: 0, opening: 0, waiting: 0 });
+    bench.open = () =>
+      Promise.reject(new ConnectorError('SERVER_STARTING', { serverMessage: 'starting up' }));
+    for (const thing of bench.things.slice()) thing.break();
+    await settle();
+    const failedAtFirst = bench.opens;
+    for (let second = 0; second < 60; second += 1) {
+      bench.clock.advance(1_000);
+      await settle();
+    }
+    expect(bench.opens - failedAtFirst, 'attempts in a minute of failures').to.be.within(5, 12);
+    bench.open = () => Promise.resolve();
+    bench.clock.advance(30_000);
+    await settle();
+    expect(bench.pool.counts()).to.deep.equal({ idle: 3, inUse: 0, opening: 0, waiting: 0 });
+  });
+
+  it('does not knock again in the background where the refusal is final', async () => {
+    const bench = new Bench({ minSize: 2 });
+    await bench.pool.use(() => Promise.resolve());
+    await settle();
+    bench.open = () => Promise.reject(new ConnectorError('DATABASE_UNKNOWN', { database: 'gone' }));
+    for (const thing of bench.things.slice()) thing.break();
+    await settle();
+    const { opens } = bench;
+    bench.clock.advance(3_600_000);
+    await settle();
+    expect(bench.opens).to.equal(opens);
+  });
+
+  it('gives each a life of its own, up to a tenth shorter, and never longer than its own policy', async () => {
+    const endOf = async (chance: number, lifeMs: number, ownLifeMs?: number): Promise<number> => {
+      const bench = new Bench({ lifeMs, idleMs: 0 });
+      bench.clock.chance = chance;
+      bench.ownLifeMs = ownLifeMs;
+      await bench.pool.use(() => Promise.resolve());
+      while (bench.things[0]!.end === 'open') bench.clock.advance(1);
+      return bench.clock.steadyMs();
+    };
+    expect(await endOf(0, 1_000)).to.equal(1_000);
+    expect(await endOf(0.5, 1_000)).to.equal(950);
+    expect(await endOf(0.999, 1_000)).to.be.within(900, 901);
+    expect(await endOf(0, 1_000, 300)).to.equal(300);
+    expect(await endOf(0, 0, 300)).to.equal(300);
+    expect(await endOf(0, 300, 1_000)).to.equal(300);
+  });
+
+  it('B-09 says once who holds a thing for long', async () => {
+    const { pool, clock, held } = new Bench({ heldMs: 60_000 });
+    const thing = await pool.acquire(undefined, { operation: 'select' });
+    clock.advance(59_999);
+    expect(held).to.deep.equal([]);
+    clock.advance(600_000);
+    expect(held).to.deep.equal(['select 1 60000']);
+    pool.release(thing);
+    await pool.use(() => Promise.resolve(), undefined, { operation: 'insert' });
+    clock.advance(600_000);
+    expect(held).to.deep.equal(['select 1 60000']);
+  });
+
+  it('B-08 an overdue waiter is told at the latest a quarter of a second after its limit', async () => {
+    const bench = new Bench({ waitMs: 1_000 });
+    bench.open = () => new Promise(() => undefined);
+    const waiting = bench.pool.acquire();
+    bench.clock.advance(1_250);
+    const error = await failure(waiting, 'POSTGRESQL:POOL_EXHAUSTED', 'POOL_EXHAUSTED');
+    expect(error.message).to.include('0 in use, 1 opening, 1 waiting');
+  });
+
+  it('has never more than its most, though one that was given up opens after all', async () => {
+    const bench = new Bench({ maxSize: 1 });
+    const finish: (() => void)[] = [];
+    bench.open = () => new Promise((resolve) => finish.push(resolve));
+    const leaving = new AbortController();
+    const first = bench.pool.acquire(leaving.signal);
+    leaving.abort(new ConnectorError('CANCELLED', {}));
+    await failure(first, 'POSTGRESQL:CANCELLED', 'CANCELLED');
+    const second = bench.pool.acquire();
+    finish.forEach((each) => each());
+    await second;
+    await settle();
+    expect(bench.things.filter(({ end }) => end === 'open')).to.have.length(1);
+  });
+
+  it('B-18 close waits for what is being cleaned, and for what is closing, within its grace', async () => {
+    const { pool, clock } = new Bench();
+    const thing = await pool.acquire();
+    thing.isDirty = true;
+    thing.cleans = () => new Promise(() => undefined);
+    pool.release(thing);
+    let ended = false;
+    const closing = pool.close(5_000).then(() => (ended = true));
+    await settle();
+    expect(ended).to.equal(false);
+    clock.advance(5_000);
+    await closing;
+    expect(thing.end).to.equal('destroyed');
+  });
+
+  it('B-10 what comes back after the end is no matter', async () => {
+    const { pool, clock } = new Bench();
+    const thing = await pool.acquire();
+    const closing = pool.close(5_000);
+    clock.advance(5_000);
+    await closing;
+    pool.release(thing);
+    pool.release(thing);
+    expect(pool.counts()).to.deep.equal({ idle: 0, inUse: 0, opening: 0, waiting: 0 });
+  });
+
+  it('one of several who share it leaves without disturbing the others', async () => {
+    const { pool, clock, things } = new Bench({ maxSize: 2, waitMs: 60_000 });
+    const [ours, theirs] = [{}, {}];
+    const held = await pool.acquire(undefined, { operation: 'select', tenant: ours });
+    const other = await pool.acquire(undefined, { operation: 'select', tenant: theirs });
+    const waiting = pool.acquire(undefined, { operation: 'select', tenant: ours });
+    const patient = pool.acquire(undefined, { operation: 'select', tenant: theirs });
+    const leaving = pool.leave(ours, 5_000);
+    await failure(waiting, 'POSTGRESQL:SETTINGS', 'CONNECTOR_CLOSED');
+    clock.advance(5_000);
+    await leaving;
+    expect(held.end).to.equal('destroyed');
+    held.usable = false;
+    pool.release(held);
+    expect((await patient).id).to.equal(3);
+    expect(things.slice(1).map(({ end }) => end)).to.deep.equal(['open', 'open']);
+    pool.release(other);
   });
 });

@@ -121,9 +121,9 @@ describe('how to log in', () => {
       'has nothing to obtain a token with',
     ],
     [
-      `${CLIENT}OAuthClientSecret=s;UseSSH=1;SSHServer=s;SSHUser=u`,
+      `${CLIENT}OAuthClientSecret=s;KerberosKDC=k;KerberosRealm=r`,
       'PROPERTY_UNSUPPORTED',
-      'UseSSH, SSHServer, SSHUser: SSH tunnels are not supported',
+      'KerberosKDC, KerberosRealm: Kerberos is not supported',
     ],
   ];
   for (const [text, code, words] of refused) {

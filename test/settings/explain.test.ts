@@ -88,7 +88,7 @@ describe('explaining', () => {
   });
 
   it('leaves out what the login makes useless, and what this connector has not', () => {
-    const useless = /^(OAuthJWT|Password|OAuthClientAssertion|SSH|UseSSH|AWS|Kerberos|CallbackURL)/;
+    const useless = /^(OAuthJWT|Password|OAuthClientAssertion|SSH|FirewallServer|AWS|Kerberos|CallbackURL)/;
     expect(namesOf(SECRET).filter((name) => useless.test(name))).to.deep.equal([]);
     expect(namesOf(CERTIFICATE)).to.include.members([
       'OAuthJWTCert',

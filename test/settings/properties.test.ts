@@ -11,7 +11,7 @@ import {
 } from '#src/settings/property.js';
 
 const TABLE: readonly Property[] = PROPERTIES;
-const DECIDING = ['AuthScheme', 'InitiateOAuth', 'OAuthGrantType'];
+const DECIDING = ['AuthScheme', 'InitiateOAuth', 'OAuthGrantType', 'FirewallType', 'UseSSH', 'SSHAuthMode'];
 
 // What CData's PostgreSQL drivers have, builds 21 to 25, group by group.
 const CDATA = `
@@ -38,7 +38,8 @@ const OWN = `
   AzureEnvironment AzureAuthority AzureRegion OAuthClientSecretFallback OAuthJWTCertFallback
   OAuthClientSecretExpires OAuthSettingsKey OAuthClientAssertion OAuthIssuer OAuthAccessTokenURL
   OAuthPasswordGrantMode OAuthAudience SSLMode SSLNegotiation SSLCA TokenCA ApplicationName
-  OAuthJWTCertKeyPassword OAuthJWTEncryption OAuthJWTSendX5C OAuthJWTSubject OAuthJWTAudience RequireAuth`;
+  OAuthJWTCertKeyPassword OAuthJWTEncryption OAuthJWTSendX5C OAuthJWTSubject OAuthJWTAudience RequireAuth
+  TargetSessionAttrs ReconnectionStrategy ReconnectionFrequency ReconnectionAttempts`;
 const namesIn = (text: string): string[] => text.trim().split(/\s+/);
 
 function expectCondition(condition: PropertyCondition): void {
@@ -46,7 +47,8 @@ function expectCondition(condition: PropertyCondition): void {
   for (const [name, values] of Object.entries(condition)) {
     expect(DECIDING).to.include(name);
     expect(values).not.to.be.empty;
-    expect(findProperty(name)?.choices).to.include.members([...values]);
+    const { kind, choices = [] } = findProperty(name)!;
+    expect(kind === 'boolean' ? ['true', 'false'] : choices).to.include.members([...values]);
   }
 }
 
@@ -95,7 +97,11 @@ describe('the table of properties', () => {
         for (const choice of Object.keys(refused))
           expect(choices?.map(foldName), choice).not.to.include(foldName(choice));
         expect(unsupported !== undefined && inert !== undefined, 'both').to.equal(false);
-        if (neutral) expect(isActive(property), 'neutral values are those of the inactive').to.equal(false);
+        if (neutral && isActive(property))
+          expect(
+            property.visibleWhen ?? property.beside,
+            'neutral values are of what may not count',
+          ).not.to.equal(undefined);
       });
 
       it('has at most one of a default, a derivation and a duty, and a default that it accepts itself', () => {
@@ -164,8 +170,8 @@ describe('the table of properties', () => {
     expect(new Set(TABLE.map(({ group }) => group))).to.deep.equal(new Set(Object.keys(PROPERTY_GROUPS)));
   });
 
-  it('refuses all of Kerberos, AWS, SSH and the firewall, each group by one reason', () => {
-    for (const group of ['kerberos', 'aws', 'ssh', 'firewall']) {
+  it('refuses all of Kerberos and AWS, each group by one reason', () => {
+    for (const group of ['kerberos', 'aws']) {
       const reasons = TABLE.filter((property) => property.group === group).map((row) => row.unsupported);
       expect(new Set(reasons).size, group).to.equal(1);
       expect(reasons[0], group).to.be.a('string');
@@ -197,6 +203,6 @@ describe('the table of properties', () => {
     );
     expect(secrets).to.include.members(named.filter((name) => name !== 'SSLServerCert'));
     const references = TABLE.filter(takesReference).map(({ name }) => name);
-    expect(references).to.have.members([...secrets, 'SSLCA', 'TokenCA']);
+    expect(references).to.have.members([...secrets, 'SSLCA', 'SSLServerCert', 'TokenCA']);
   });
 });

@@ -107,7 +107,7 @@ describe('TLS to the server', () => {
     [
       `${PASSWORD}SSLServerCert=*`,
       'PROPERTY_UNSUPPORTED',
-      'SSLServerCert: a single pinned certificate is not supported; set SSLCA to the authority that issued it',
+      'SSLServerCert: any certificate would be taken; write the SHA-256 thumbprint of the one that the server has',
     ],
     [
       `${PASSWORD}SSLMode=weak`,
@@ -119,6 +119,118 @@ describe('TLS to the server', () => {
     it(`P-24 refuses ${text.replace(TOKEN, 'a token, ').replace(PASSWORD, 'a password, ')}`, async () => {
       expect((await failure(() => settingsOf(text), SETTINGS, code)).message).to.contain(words);
     });
+  }
+});
+
+describe('the hosts', () => {
+  const REST = 'User=u;Password=p;';
+  const hostsOf = (text: string): string[] =>
+    settingsOf(REST + text).server.hosts.map(({ host, port }) => `${host} ${port}`);
+  const sixteen = Array.from({ length: 16 }, (_, at) => `h${at}`);
+
+  const read: readonly (readonly [given: string, hosts: string[], ...notes: string[]])[] = [
+    ['Server=a', ['a 5432']],
+    ['Server=a;Port=5433', ['a 5433']],
+    ['Server=a,b:5433', ['a 5432', 'b 5433']],
+    ['Server=a , b:5433 ;Port=6000', ['a 6000', 'b 5433']],
+    ['Server=::1,[::1]:5433,[2001:db8::1]', ['::1 5432', '::1 5433', '2001:db8::1 5432']],
+    [`Server=${sixteen.join(',')}`, sixteen.map((name) => `${name} 5432`)],
+    ['Server=a:1,b:2;Port=6000', ['a 1', 'b 2'], 'Port has no effect where Server gives every host a port.'],
+    [
+      'Server=a,b,A:5432,a:5433',
+      ['a 5432', 'b 5432', 'a 5433'],
+      'Server names a host and port more than once; it is tried once.',
+    ],
+  ];
+  for (const [given, hosts, ...notes] of read) {
+    it(`are ${hosts.join(', ')} for ${given}`, () => {
+      expect(hostsOf(given)).to.deep.equal(hosts);
+      expect(notesOf(REST + given)).to.deep.equal(notes);
+      const { server } = settingsOf(REST + given);
+      expect(`${server.host} ${server.port}`).to.equal(hosts[0]);
+      expect(Object.isFrozen(server.hosts) && Object.isFrozen(server.hosts[0])).to.equal(true);
+    });
+  }
+
+  it('P-21 are at most sixteen', async () => {
+    const error = await failure(
+      () => settingsOf(`${REST}Server=${sixteen.join(',')},one-more`),
+      SETTINGS,
+      'PROPERTY_INVALID',
+    );
+    expect(error.message).to.contain('Server must not name more than 16 hosts');
+  });
+
+  const TARGETS: readonly (readonly [given: string, target: string, ...notes: string[]])[] = [
+    ['', 'any'],
+    ['TargetSessionAttrs=Primary', 'primary'],
+    ['target_session_attrs=standby', 'standby'],
+    [
+      'targetServerType=preferSecondary',
+      'prefer-standby',
+      'targetServerType is read as TargetSessionAttrs.',
+      'TargetSessionAttrs preferSecondary is read as prefer-standby.',
+    ],
+    ...(
+      [
+        ['read-write', 'primary'],
+        ['master', 'primary'],
+        ['secondary', 'standby'],
+        ['slave', 'standby'],
+        ['prefer-secondary', 'prefer-standby'],
+      ] as const
+    ).map(
+      ([word, target]) =>
+        [`TargetSessionAttrs=${word}`, target, `TargetSessionAttrs ${word} is read as ${target}.`] as const,
+    ),
+  ];
+  for (const [given, target, ...notes] of TARGETS) {
+    it(`are looked through for ${target} with ${given === '' ? 'nothing else' : given}`, () => {
+      expect(settingsOf(`${REST}Server=a;${given}`).server.target).to.equal(target);
+      expect(notesOf(`${REST}Server=a;${given}`)).to.deep.equal(notes);
+    });
+  }
+
+  for (const [word, code, words] of [
+    ['read-only', 'PROPERTY_UNSUPPORTED', 'use standby'],
+    ['prefer-primary', 'PROPERTY_UNSUPPORTED', 'use primary'],
+    ['preferPrimary', 'PROPERTY_UNSUPPORTED', 'use primary'],
+    ['leader', 'PROPERTY_INVALID', 'must be one of any, primary, standby, prefer-standby'],
+  ] as const) {
+    it(`P-18 are not looked through for ${word}`, async () => {
+      const text = `${REST}Server=a;TargetSessionAttrs=${word}`;
+      expect((await failure(() => settingsOf(text), SETTINGS, code)).message).to.contain(words);
+    });
+  }
+});
+
+describe('the reconnection strategy', () => {
+  for (const [given, reconnection, ...notes] of [
+    ['', { strategy: 'NONE', frequencyMs: 2_000, attempts: 2 }],
+    [
+      'ReconnectionStrategy=standard;ReconnectionAttempts=5;ReconnectionFrequency=100',
+      { strategy: 'STANDARD', frequencyMs: 100, attempts: 5 },
+    ],
+    [
+      'ReconnectionStrategy=FOREVER;ReconnectionAttempts=5',
+      { strategy: 'FOREVER', frequencyMs: 2_000, attempts: 5 },
+      'ReconnectionAttempts has no effect with ReconnectionStrategy FOREVER.',
+    ],
+    [
+      'ReconnectionFrequency=500',
+      { strategy: 'NONE', frequencyMs: 500, attempts: 2 },
+      'ReconnectionFrequency has no effect with ReconnectionStrategy NONE.',
+    ],
+  ] as const) {
+    it(`is ${reconnection.strategy} with ${given === '' ? 'nothing else' : given}`, () => {
+      expect(settingsOf(PASSWORD + given).reconnection).to.deep.equal(reconnection);
+      expect(notesOf(PASSWORD + given)).to.deep.equal(notes);
+    });
+  }
+
+  for (const given of ['Strategy=ALWAYS', 'Frequency=2', 'Attempts=0', 'Attempts=-1']) {
+    it(`P-15 P-18 refuses Reconnection${given}`, () =>
+      failure(() => settingsOf(`${PASSWORD}Reconnection${given}`), SETTINGS, 'PROPERTY_INVALID'));
   }
 });
 

@@ -103,6 +103,11 @@ describe('connection URIs', () => {
 
   describe('beyond the vectors of libpq', () => {
     const accepted: readonly (readonly [what: string, uri: string, properties: Record<string, string>])[] = [
+      [
+        'several hosts and which of them is meant, as libpq does',
+        'postgresql://u@a,b:5433,[::1]:5434,[::2]/d?target_session_attrs=primary',
+        { User: 'u', Server: 'a,b:5433,[::1]:5434,[::2]', Database: 'd', TargetSessionAttrs: 'primary' },
+      ],
       ['any case of its scheme', 'PostgreSQL://h', { Server: 'h' }],
       ['blanks and line ends around it', ' \n postgresql://h/d\r\n', { Server: 'h', Database: 'd' }],
       ['a byte order mark in front of it', '\ufeffpostgresql://h', { Server: 'h' }],
@@ -171,14 +176,19 @@ describe('connection URIs', () => {
 
     const refused: readonly (readonly [what: string, uri: string, words: string])[] = [
       [
-        'several hosts',
-        'postgresql://a,b/d',
-        'several hosts are named, and one is connected to, at character 14.',
+        'an empty host among several',
+        'postgresql://a,,b/d',
+        'one of several hosts is empty at character 15.',
       ],
       [
-        'several hosts with ports',
-        'postgresql://a:1,b:2/d',
-        'several hosts are named, and one is connected to, at character 16.',
+        'a port alone among several',
+        'postgresql://a,:5433/d',
+        'one of several hosts is empty at character 15.',
+      ],
+      [
+        'more than 16 hosts',
+        `postgresql://${Array.from({ length: 17 }, (_, at) => `h${String(at)}`).join(',')}/d`,
+        'it names more than 16 hosts at character 67.',
       ],
       [
         'an @ in the password',
@@ -277,11 +287,17 @@ describe('connection URIs', () => {
       expect(resolved(`${PASSWORD}ssl=true`).server.tls.mode).to.equal('verify-full');
     });
 
-    for (const parameter of ['sslcert=/x', 'sslkey=/x', 'sslpassword=x']) {
-      it(`P-24 refuses ${parameter}`, async () => {
-        await failure(() => explainSettings(`${PASSWORD}${parameter}`), SETTINGS, 'PROPERTY_UNSUPPORTED');
-      });
-    }
+    it('P-24 takes sslcert and sslpassword for the client certificate', () => {
+      const { clientCertificate } = resolved(`${PASSWORD}sslcert=/x&sslpassword=y`).server.tls;
+      expect(clientCertificate?.store.reveal()).to.equal('/x');
+      expect(clientCertificate?.password?.reveal()).to.equal('y');
+    });
+
+    it('P-24 refuses sslkey, and says where the key belongs', async () => {
+      const refused = () => explainSettings(`${PASSWORD}sslkey=/x`);
+      const { message } = await failure(refused, SETTINGS, 'UNKNOWN_PROPERTY');
+      expect(message).to.contain('sslkey (put the private key and its certificate into one PEM file');
+    });
 
     for (const parameter of [
       'options=-c%20search_path%3Dx',
@@ -291,7 +307,7 @@ describe('connection URIs', () => {
       'passfile=/x',
       'sslcrl=/x',
       'fallback_application_name=x',
-      'target_session_attrs=any',
+      'load_balance_hosts=random',
       'channel_binding=disable',
       'gssencmode=prefer',
     ]) {
@@ -318,7 +334,8 @@ describe('connection URIs', () => {
     const CANARY = 'cAnArY9f3k';
     // Each holds a password, written as people write it, and is wrong.
     const wrong: readonly string[] = [
-      `postgres://u:${CANARY}@h,h2/d`,
+      `postgres://u:${CANARY}@h,,h2/d`,
+      `postgres://u:${CANARY},x@h,h2/d y`,
       `postgres://u:${CANARY}%@h/d`,
       `postgres://u:${CANARY}@h/d?x=y`,
       `postgres://u:${CANARY}@h/d?x`,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { readsOnly } from '#src/sql/read-only.js';
+import { isAtomic, readsOnly } from '#src/sql/read-only.js';
 
 describe('whether a statement surely only reads', () => {
   const READS = [
@@ -31,4 +31,29 @@ describe('whether a statement surely only reads', () => {
   ];
   for (const sql of WRITES)
     it(`not surely: ${JSON.stringify(sql)}`, () => expect(readsOnly(sql)).to.equal(false));
+});
+
+describe('whether a statement surely happens as a whole or not at all', () => {
+  const WHOLE = [
+    'insert into t values (1)',
+    ' UPDATE t set a = 1',
+    '/* a note */ delete from t',
+    'with x as (select 1) insert into t select * from x',
+    'select f()',
+    'create table t (id int)',
+  ];
+  for (const sql of WHOLE) it(`yes: ${JSON.stringify(sql)}`, () => expect(isAtomic(sql)).to.equal(true));
+
+  const OTHERS = [
+    'call p()',
+    'do $$ begin commit; end $$',
+    'begin',
+    'commit',
+    '/* /* */ insert */ call p()',
+    '-- insert\ncall p()',
+    'vacuum t',
+    '',
+  ];
+  for (const sql of OTHERS)
+    it(`not surely: ${JSON.stringify(sql)}`, () => expect(isAtomic(sql)).to.equal(false));
 });

@@ -58,6 +58,44 @@ export async function startHttpProxy(script: HttpProxyScript = {}): Promise<Test
   return proxy.listen();
 }
 
+/** How a SOCKS4 proxy answers a CONNECT; `credentials` is the user name that it insists on, before a colon. */
+export interface Socks4ProxyScript extends Guarded {
+  /** Instead of a tunnel: the reply code (91 to 93), or a reset, or nothing at all. */
+  readonly instead?: number | 'reset' | 'silence';
+}
+
+/** A proxy that speaks SOCKS4 and its extension 4A. */
+export async function startSocks4Proxy(script: Socks4ProxyScript = {}): Promise<TestProxy> {
+  const server = createServer((client) => {
+    client.on('error', () => undefined);
+    client.once('data', (request) => {
+      answerSocks4(client, request, script, proxy.asked);
+    });
+  });
+  const proxy = watched(server);
+  return proxy.listen();
+}
+
+// Version 4, command, port, address; user name and, for an address 0.0.0.x (4A), host name, each with a 0 behind it.
+function answerSocks4(
+  client: Socket,
+  request: Buffer,
+  { credentials, instead }: Socks4ProxyScript,
+  asked: TestProxy['asked'],
+): void {
+  const [user = '', name = ''] = request.toString('utf8', 8).split('\0');
+  const address = [...request.subarray(4, 8)];
+  const isNamed = address.slice(0, 3).every((part) => part === 0);
+  const target = `${isNamed ? name : address.join('.')}:${String(request.readUInt16BE(2))}`;
+  asked.push({ target, credentials: user });
+  const reply = (code: number): Buffer => Buffer.from([0, code, 0, 0, 0, 0, 0, 0]);
+  if (instead === 'silence') return;
+  if (instead === 'reset') client.resetAndDestroy();
+  else if (instead !== undefined) client.end(reply(instead));
+  else if (request[0] !== 4 || (credentials !== undefined && credentials !== user)) client.end(reply(93));
+  else tunnel(client, target, () => client.write(reply(90)));
+}
+
 export async function startSocksProxy(script: SocksProxyScript = {}): Promise<TestProxy> {
   const server = createServer((client) => {
     client.on('error', () => undefined);

@@ -1,4 +1,5 @@
 import { startSandbox, type Sandbox } from '#sandbox/index.js';
+import { systemClock } from '#src/clock.js';
 import { createConnector, type Connector, type ConnectorOptions } from '#src/connector.js';
 import { parseConnectionString } from '#src/settings/connection-string.js';
 
@@ -6,7 +7,7 @@ import { parseConnectionString } from '#src/settings/connection-string.js';
 export interface SandboxInUse {
   /** Running from `before` to `after`; as at its start at the beginning of each test. */
   readonly sandbox: Sandbox;
-  /** A connector by client secret, with `changes` to its properties. */
+  /** A connector by client secret, with `changes` to its properties; with a pool of its own unless `options` give a clock. */
   readonly connect: (changes?: Record<string, string>, options?: ConnectorOptions) => Connector;
   /** Properties of a ready-made connection, with `changes`. */
   properties(changes?: Record<string, string>, from?: keyof Sandbox['connections']): Record<string, string>;
@@ -33,11 +34,13 @@ export function useSandbox(options: Parameters<typeof startSandbox>[0] = {}): Sa
       return running;
     },
     properties: (changes = {}, from = 'secret') => ({
-      ...parseConnectionString(inUse.sandbox.connections[from]),
+      ...parseConnectionString(inUse.sandbox.connections[from] ?? ''),
       ...changes,
     }),
     connect(changes, connectorOptions) {
-      const connector = createConnector(inUse.properties(changes), connectorOptions);
+      // Another clock object means another pool: what one connector of a test did is no matter to the next.
+      const own = { clock: { ...systemClock }, ...connectorOptions };
+      const connector = createConnector(inUse.properties(changes), own);
       open.push(connector);
       return connector;
     },

@@ -8,12 +8,12 @@ import type { StoreContents, StorePasswords } from './store-contents.js';
 import { isPasswordWrong, passwordMissing, unreadable } from './store-errors.js';
 import { readStoreFile } from './store-file.js';
 import { contentsOf, type RecognisedContents } from './store-source.js';
-import { proveKey } from './validity.js';
+import { proveKey, type KeyUse } from './validity.js';
 import { WorkBudget } from './work-budget.js';
 
 /** What a certificate credential needs: a key that can sign, and the certificate registered for it. */
 export interface KeyStoreEntry {
-  /** An RSA key of 2048 bits or more. It has signed once, and the certificate verified it. */
+  /** An RSA key of 2048 bits or more (for TLS also an elliptic one). It has signed once, and the certificate verified it. */
   readonly privateKey: KeyObject;
   /** The certificate of that key, valid when it was loaded. */
   readonly certificate: X509Certificate;
@@ -45,6 +45,8 @@ export interface KeyStoreOptions {
   readonly signal?: AbortSignal | undefined;
   /** The property that gave `store`, for the words of errors; OAuthJWTCert where absent. */
   readonly property?: string | undefined;
+  /** What the key is for; default: a credential of Microsoft Entra ID, which takes RSA keys only. */
+  readonly use?: KeyUse | undefined;
 }
 
 /** The entry that `options` ask for; stops its work at an abort where it can. Throws what `loadKeyStore` throws. */
@@ -53,7 +55,7 @@ export async function readEntry(store: string | Buffer, options: KeyStoreOptions
   const { type = 'AUTO', readFile = readStoreFile, now = () => systemClock.wallMs(), subject } = options;
   const contents = await contentsOf(store, type, readFile, options.property);
   const held = await readContents(contents, options, budget);
-  const choice = await select(held, { subject, now: now() }, budget);
+  const choice = await select(held, { subject, now: now(), use: options.use }, budget);
   await proveKey(choice.pair.privateKey, choice.pair.certificate);
   return entryOf(choice, held, budget);
 }

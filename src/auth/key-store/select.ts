@@ -3,7 +3,7 @@ import { ConnectorError } from '../../errors.js';
 import { MATCH, matchSubject, subjectText } from './distinguished-name.js';
 import type { StoreContents, StoredCertificate, StoredKey } from './store-contents.js';
 import { passwordWrong, unreadable } from './store-errors.js';
-import { problemOf, validUntil } from './validity.js';
+import { problemOf, validUntil, type KeyUse } from './validity.js';
 import type { WorkBudget } from './work-budget.js';
 
 /** A private key with the certificate of its public half. */
@@ -18,6 +18,7 @@ interface Selection {
   readonly subject?: string | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
+  readonly use?: KeyUse | undefined;
 }
 
 /** The pair to use, with what the log should say about the choice. */
@@ -36,7 +37,7 @@ export interface Choice {
  */
 export async function select(
   contents: StoreContents,
-  { subject, now }: Selection,
+  { subject, now, use }: Selection,
   budget: WorkBudget,
 ): Promise<Choice> {
   const { locked = [] } = contents;
@@ -45,7 +46,7 @@ export async function select(
   const pairs = matching.filter((match) => 'privateKey' in match);
   if (pairs.length === 0) throw passwordWrong();
   const byEnd = pairs.toSorted((a, b) => validUntil(b.certificate) - validUntil(a.certificate));
-  const problems = byEnd.map(({ certificate, privateKey }) => problemOf(certificate, privateKey, now));
+  const problems = byEnd.map(({ certificate, privateKey }) => problemOf(certificate, privateKey, now, use));
   const pair = byEnd.find((_, index) => problems[index] === undefined);
   if (!pair) throw problems[0] ?? unreadable('it holds nothing to use');
   return { pair, notes: notesOn(pair, pairs.length, matching.length - pairs.length, now) };

@@ -15,6 +15,9 @@ export function validUntil({ validTo }: X509Certificate): number {
   return Date.parse(validTo);
 }
 
+/** What a key is for: Microsoft Entra ID takes RSA only, TLS every kind that Node.js knows for it. */
+export type KeyUse = 'entra' | 'tls';
+
 /**
  * Why `certificate` cannot be used at `now` (milliseconds since 1970), or undefined where it can:
  * CERTIFICATE_KEY_UNSUITABLE, CERTIFICATE_EXPIRED or CERTIFICATE_NOT_YET_VALID.
@@ -23,8 +26,9 @@ export function problemOf(
   certificate: X509Certificate,
   key: KeyObject,
   now: number,
+  use: KeyUse = 'entra',
 ): ConnectorError | undefined {
-  const problem = keyProblem(key);
+  const problem = keyProblem(key, use);
   if (problem !== undefined) return new ConnectorError('CERTIFICATE_KEY_UNSUITABLE', { problem });
   const subject = subjectText(certificate);
   // Written this way round, a date that cannot be parsed is refused as well.
@@ -40,7 +44,11 @@ export function problemOf(
   return undefined;
 }
 
-function keyProblem({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | undefined {
+/** Kinds of key beside RSA that certificates for TLS have (RFC 8422, RFC 8446 section 4.2.3). */
+const OTHER_TLS_KEYS = ['ec', 'ed25519', 'ed448', 'rsa-pss'];
+
+function keyProblem({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, use: KeyUse): string | undefined {
+  if (use === 'tls' && OTHER_TLS_KEYS.includes(asymmetricKeyType ?? '')) return undefined;
   if (asymmetricKeyType !== 'rsa') {
     const curve = asymmetricKeyDetails?.namedCurve;
     return `it is of type ${asymmetricKeyType ?? 'unknown'}${curve === undefined ? '' : ` (${curve})`}, not RSA`;
@@ -63,8 +71,10 @@ function isoDate(text: string): string {
  */
 export async function proveKey(key: KeyObject, certificate: X509Certificate): Promise<void> {
   const message = randomBytes(32);
-  const signature = await promisify(sign)('sha256', message, key).catch(() => undefined);
-  if (!signature || !verify('sha256', message, certificate.publicKey, signature)) {
+  // The digest belongs to the algorithm there (RFC 8032).
+  const digest = key.asymmetricKeyType?.startsWith('ed') ? null : 'sha256';
+  const signature = await promisify(sign)(digest, message, key).catch(() => undefined);
+  if (!signature || !verify(digest, message, certificate.publicKey, signature)) {
     throw unreadable('its private key is damaged');
   }
 }

@@ -67,6 +67,8 @@ export interface PoolOptions<T extends Poolable> {
   /** How long something is lent until `onHeld` is told, once. */
   readonly heldMs: number;
   readonly clock: Clock;
+  /** Why opening takes long, where that may go on without end: nobody waits for it beyond `waitMs`. */
+  readonly trouble?: (borrower: Borrower) => Error | undefined;
   /** Told why a resource was closed. */
   readonly onClose?: (resource: T, reason: string) => void;
   /** Told what was lent, after how many milliseconds of waiting. */

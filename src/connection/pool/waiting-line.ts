@@ -5,7 +5,7 @@ import type { Borrower, Member, Poolable } from './poolable.js';
 export interface Waiter {
   readonly borrower: Borrower;
   readonly askedAtMs: number;
-  /** Its time is over, and it learns within {@link OVERDUE_MS} what became of the one that is opening. */
+  /** Its time is over, and it learns within a moment what became of the one that is opening. */
   isOverdue: boolean;
 }
 
@@ -22,7 +22,7 @@ export interface Waiting<T extends Poolable> {
 }
 
 /** Why the first session cannot be opened says more than that there is none: the answer is often just due. */
-export const OVERDUE_MS = 250;
+const OVERDUE_MS = 250;
 
 interface Place<T extends Poolable> extends Waiter {
   give(member: Member<T>): void;
@@ -92,8 +92,10 @@ export class WaitingLine<T extends Poolable> {
       const expire = (): void => {
         const error = expired(place);
         place.isOverdue = true;
-        if (error) place.fail(error);
-        else stopTimer = clock.after(OVERDUE_MS, expire);
+        if (error) {
+          place.fail(error);
+          left();
+        } else stopTimer = clock.after(OVERDUE_MS, expire);
       };
       if (this.#limitMs > 0) stopTimer = clock.after(this.#limitMs, expire);
       signal?.addEventListener('abort', leave, { once: true });

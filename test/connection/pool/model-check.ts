@@ -53,6 +53,7 @@ class Run {
   readonly #chance: Chance;
   readonly #real: Simulation;
   readonly #model: PoolModel;
+  readonly #kinds: [string, () => string | undefined | Promise<string>][];
   readonly #lastSteps: string[] = [];
   #callers = 0;
   #things = 0;
@@ -62,6 +63,7 @@ class Run {
     this.#chance = chance;
     this.#real = new Simulation(clock);
     this.#model = new PoolModel(clock.now);
+    this.#kinds = Object.entries(this.#steps());
   }
 
   history(): string {
@@ -73,9 +75,8 @@ class Run {
     await this.#pass(this.#chance(1 << 20) * GRAIN_MS);
     this.#clock.chance = this.#model.chance = this.#chance(1_024) / 1_024;
     this.#real.heedsAborts = this.#chance(4) > 0;
-    const kinds = Object.entries(this.#steps());
     for (;;) {
-      const [kind, take] = kinds[this.#chance(kinds.length)]!;
+      const [kind, take] = this.#oneOf(this.#kinds)!;
       const took = await take();
       if (took === undefined) continue;
       this.#lastSteps.push(`${this.#clock.now} ${kind} ${took}`);
@@ -231,8 +232,8 @@ class Run {
   async close(): Promise<void> {
     const real = this.#real;
     const things = [...real.things.values()];
-    let isClosed = false;
-    const closing = real.pool.close(GRACE_MS).then(() => (isClosed = true));
+    let ends = 0;
+    const closing = real.pool.close(GRACE_MS).then(() => (ends += 1));
     await settled();
     if (real.waiting.size > 0) throw new Error('somebody waits for a closed pool');
     for (const id of [...real.lent.keys()]) if (this.#chance(2) === 0) real.give(real.things.get(id)!);
@@ -241,7 +242,7 @@ class Run {
     await settled();
     await this.#clock.passTo(this.#clock.now + GRACE_MS);
     await settled();
-    if (!isClosed) throw new Error('it does not end');
+    if (ends === 0) throw new Error('it does not end');
     await closing;
     for (const id of [...real.lent.keys()]) real.give(real.things.get(id)!);
     for (const thing of real.things.values()) thing.answer?.(true);
@@ -265,7 +266,11 @@ function requireEqual(what: string, real: unknown, model: unknown): void {
   throw new Error(`${what}: the pool has ${JSON.stringify(real)}, the model ${JSON.stringify(model)}`);
 }
 
-async function main([steps = '1000000', seed = String(Date.now() % 1_000_000)]: readonly string[]): Promise<void> {
+async function main([
+  steps = '1000000',
+  seed = String(Date.now() % 1_000_000),
+]: readonly string[]): Promise<void> {
+  Error.stackTraceLimit = 0; // Nobody looks at the stacks of a million refusals.
   const startedAt = performance.now();
   const report = await checkPool(Number(steps), Number(seed));
   const seconds = Math.round((performance.now() - startedAt) / 1_000);

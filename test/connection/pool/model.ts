@@ -10,7 +10,8 @@ export const LIMITS = {
   idleMs: 5_300,
   lifeMs: 19_000,
   freshMs: 500,
-  validationMs: 1_000,
+  /** Half of the wait. */
+  validationMs: 850,
   cleaningMs: 10_000,
   overdueMs: 250,
 } as const;
@@ -161,7 +162,9 @@ export class PoolModel {
   }
 
   get size(): number {
-    return this.idle.length + this.lent.size + this.validating.length + this.cleaning.length + this.opening.length;
+    return (
+      this.idle.length + this.lent.size + this.validating.length + this.cleaning.length + this.opening.length
+    );
   }
 
   // --- what it does -----------------------------------------------------------------------------

@@ -49,7 +49,7 @@ export class SteppedClock implements Clock {
 
 /** Lets promises settle; the longest chain in the pool takes fewer turns. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 16; turn += 1) await undefined;
+  for (let turn = 0; turn < 16; turn += 1) await Promise.resolve();
 }
 
 /** Something that answers when it is told to. */
@@ -154,7 +154,8 @@ export class Simulation {
     this.waiting.set(caller, { leaving, since: this.clock.now });
     const failed = (error: unknown): void => {
       const { since } = this.waiting.get(caller)!;
-      if (this.clock.now - since > LIMITS.waitMs + LIMITS.overdueMs) throw new Error('it waited past its limit');
+      if (this.clock.now - since > LIMITS.waitMs + LIMITS.overdueMs)
+        throw new Error('it waited past its limit');
       this.waiting.delete(caller);
       this.events.push(`caller ${caller} ${isConnectorError(error) ? error.code : String(error)}`);
     };
@@ -174,11 +175,6 @@ export class Simulation {
   give(thing: Thing): void {
     this.lent.delete(thing.id);
     this.pool.release(thing);
-  }
-
-  /** Live things by where they are asked something, to be answered. */
-  asked(): Thing[] {
-    return [...this.things.values()].filter(({ answer }) => answer !== undefined);
   }
 
   #open(signal: AbortSignal): Promise<Thing> {

@@ -40,7 +40,7 @@ describe('pg-entra', function () {
 
   it('properties lists with --all also what is known and does nothing, and why', async () => {
     const { out } = await shell(['properties']);
-    expect(out).not.to.match(/^SSHServer /m);
+    expect(out).not.to.match(/^RTK /m);
     const all = (await shell(['properties', '--all'])).out;
     expect(all).to.include(
       out
@@ -48,7 +48,7 @@ describe('pg-entra', function () {
         .find((line) => line.startsWith('Scope'))
         ?.slice(0, 5),
     );
-    expect(all).to.match(/^UseSSH +\(refused\) +SSH tunnels are not supported/m);
+    expect(all).to.match(/^KerberosKDC +\(refused\) +Kerberos is not supported/m);
     expect(all).to.match(/^RTK +\(noted\) +no licence key is needed\.$/m);
     const json = JSON.parse((await shell(['properties', '--all', '--format', 'json'])).out) as Record<
       string,
@@ -69,7 +69,7 @@ describe('pg-entra', function () {
     const scheme = (await shell(['properties', 'AuthScheme'])).out;
     expect(scheme).to.match(/^ {2}Refused: +Kerberos: Kerberos is not supported/m);
     expect((await shell(['properties', 'Port'])).out).to.match(/^ {2}Default: +5432$/m);
-    expect((await shell(['properties', 'firewallport'])).out).to.match(/^ {2}Given: +refused$/m);
+    expect((await shell(['properties', 'kerberoskdc'])).out).to.match(/^ {2}Given: +refused$/m);
     const typo = await shell(['properties', 'OAuthClientSecrt']);
     expect(typo.exitCode).to.equal(2);
     expect(typo.err).to.include('OAuthClientSecret');

@@ -44,6 +44,9 @@ export function registerConnection(form) {
     return isFilled(field) && (!decided || asked === '' || !schemes || schemes.includes(asked));
   }
 
+  /** What a deciding field says. */
+  const said = (name) => valueOf(fieldOf(name));
+
   /** The values of the deciding fields that count, as the settings derive them, and how that of AuthScheme was found. */
   function counting() {
     const values = {};
@@ -51,12 +54,12 @@ export function registerConnection(form) {
     for (const name of deciders) {
       found[name] = form.derivations[name].find(
         (each) =>
-          each.of.includes(written(name)) &&
+          each.of.includes(said(name)) &&
           (!each.given || each.given.some(isGiven)) &&
           !(each.absent ?? []).some(isGiven) &&
           holds(each.with, values),
       );
-      values[name] = found[name]?.value ?? written(name);
+      values[name] = found[name]?.value ?? said(name);
     }
     const isOpen = written('AuthScheme') === '' && !found.AuthScheme?.given;
     return { values, isOpen };
@@ -70,9 +73,7 @@ export function registerConnection(form) {
     if (isOpen && entryPoints.includes(name)) return true;
     return Object.entries(visibleWhen ?? {}).every(
       ([decider, allowed]) =>
-        allowed.includes(values[decider]) ||
-        allowed.includes(written(decider)) ||
-        isVariable(written(decider)),
+        allowed.includes(values[decider]) || allowed.includes(said(decider)) || isVariable(said(decider)),
     );
   }
 
@@ -100,11 +101,14 @@ export function registerConnection(form) {
     if (written('AuthScheme') === 'AzureServicePrincipal') input('AuthScheme').val(values.AuthScheme);
   }
 
+  /** Whether a login may need `field`; others are needed only by what their own section says. */
+  const isOfLogin = ({ requiredWhen }) => [requiredWhen ?? []].flat().some((each) => 'AuthScheme' in each);
+
   const basicGroups = new Set(form.fields.filter(({ required }) => required).map(({ group }) => group));
   /** Groups of which a login needs some fields, and most people no others. */
   const loginGroups = new Set(
     form.fields
-      .filter((field) => field.requiredWhen && !basicGroups.has(field.group))
+      .filter((field) => isOfLogin(field) && !basicGroups.has(field.group))
       .map(({ group }) => group),
   );
 
@@ -149,8 +153,9 @@ export function registerConnection(form) {
 
   /** Opens the sections of the login, and those in which something other than a default is set. */
   function openSections() {
-    for (const { name, group, required, requiredWhen } of form.fields) {
-      if (required || requiredWhen || given.has(name)) section(group).prop('open', true);
+    for (const field of form.fields) {
+      if (field.required || isOfLogin(field) || given.has(field.name))
+        section(field.group).prop('open', true);
     }
   }
 

@@ -1,0 +1,102 @@
+import type { Duplex } from 'node:stream';
+import { ConnectorError } from '../errors.js';
+import { LoginStream, optionsChanged } from './login-stream.js';
+import type { LoginParts } from './login.js';
+import { isSingle } from './targets.js';
+import { foreignStartupOptions } from './session-settings.js';
+
+/** What `pg`, and every pool over it, takes to connect as the connector does. */
+export interface DriverOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  /** For the driver, over `stream`, in a login by password; in all other hands it rejects with POOL_OPTIONS_CHANGED. */
+  readonly password: () => Promise<string>;
+  /** TLS is inside `stream`. */
+  readonly ssl: false;
+  /** A new stream for one connection, which reaches the server and logs in by itself. */
+  readonly stream: () => Duplex;
+  readonly application_name: string;
+  /** What properties such as `TimeZone` and `Readonly` ask of a session, as the server's command line has it. */
+  readonly options: string | undefined;
+  readonly enableChannelBinding: true;
+}
+
+/**
+ * The options whose streams log in with `login`. No I/O.
+ *
+ * @throws ConnectorError PROPERTY_INVALID for several hosts: a pool of others knows one
+ */
+export function createDriverOptions(login: LoginParts): DriverOptions {
+  requireOneHost(login);
+  const { settings, tokens } = login;
+  const { host, port, database, user, applicationName } = settings.server;
+  let connections = 0;
+  const events = {
+    onConnecting(): void {
+      connections += 1;
+    },
+    // Nobody tells that a pool has ended; while it has no connection it needs no token ahead of time.
+    onClosed(): void {
+      connections -= 1;
+      if (connections === 0) tokens?.rest();
+    },
+  };
+  const stream = (config?: { readonly ssl?: unknown }): Duplex => {
+    const misuse = (config?.ssl ?? false) === false ? undefined : 'its ssl is not false';
+    // It has what the driver uses of one.
+    return new LoginStream(login, events, misuse) as unknown as Duplex;
+  };
+  return {
+    host,
+    port,
+    database,
+    user,
+    password: passwordOf(login),
+    ssl: false,
+    stream,
+    application_name: applicationName,
+    options: foreignStartupOptions(settings.server),
+    enableChannelBinding: true,
+  };
+}
+
+function requireOneHost({ settings: { server } }: LoginParts): void {
+  if (isSingle(server)) return;
+  const problems =
+    'Server must name one host, and TargetSessionAttrs be any: another pool does not look for servers.';
+  throw new ConnectorError(
+    'PROPERTY_INVALID',
+    { problems },
+    { properties: ['Server', 'TargetSessionAttrs'] },
+  );
+}
+
+/** What the password function sees of the client that calls it. */
+interface Driver {
+  password: unknown;
+  readonly connection?: { readonly stream?: { destroy?: (error: ConnectorError) => void } };
+  readonly connectionParameters?: { password: unknown };
+}
+
+// A token is given by the stream itself, a password only to a client whose stream is ours and has
+// checked the server.
+function passwordOf({ settings: { identity } }: LoginParts): () => Promise<string> {
+  return async function password(this: Driver | undefined) {
+    const stream = this?.connection?.stream;
+    if (this && identity.kind === 'password' && stream instanceof LoginStream && stream.isLoggingIn) {
+      stream.once('ready', () => forgetPassword(this, password));
+      return identity.password.reveal();
+    }
+    const error = optionsChanged('it asks for the secret elsewhere than in a login over stream');
+    // The driver would leave the connection open.
+    stream?.destroy?.(error);
+    throw error;
+  };
+}
+
+// The driver keeps the password of a login for the life of the client; nothing needs it any more.
+function forgetPassword(client: Driver, password: unknown): void {
+  for (const holder of [client, client.connectionParameters]) if (holder) holder.password = password;
+}

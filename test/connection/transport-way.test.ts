@@ -1,0 +1,117 @@
+import { expect } from 'chai';
+import { inspect } from 'node:util';
+import { createCertificateAuthority, keyFor, type CertificateAuthority } from '#sandbox/certificates.js';
+import { openTransport, type Endpoint } from '#src/connection/transport.js';
+import type { ErrorCode } from '#src/errors.js';
+import { Secret } from '#src/settings/secret.js';
+import type { FirewallProxy } from '#src/settings/settings.js';
+import { failure } from '../support/failure.js';
+import { startHttpProxy, startSocks4Proxy, startSocksProxy, type TestProxy } from '../support/proxies.js';
+import { echo, endpointOf, gone, startTlsServer, waitOf, type TlsServer } from '../support/tls-server.js';
+
+const CANNOT_REACH = 'POSTGRESQL:CANNOT_REACH';
+const PASSWORD = 'pr0xy-p4ssword-that-must-not-show';
+
+describe('the way through a proxy', function () {
+  this.timeout(20_000);
+  let authority: CertificateAuthority;
+  let server: TlsServer;
+  let proxy: TestProxy | undefined;
+
+  before(async () => {
+    authority = await createCertificateAuthority('transport test CA');
+    const hosts = ['db.example', 'localhost', '127.0.0.1'];
+    const { keyPem, pem } = await authority.issue({ commonName: 'x', hosts, key: await keyFor('servers') });
+    server = await startTlsServer({ key: keyPem, cert: pem });
+  });
+  after(() => server.close());
+  afterEach(() => proxy?.close());
+
+  const STARTS = { http: startHttpProxy, socks4: startSocks4Proxy, socks5: startSocksProxy };
+  const CREDENTIALS = { http: `u:${PASSWORD}`, socks4: 'u', socks5: `u:${PASSWORD}` };
+
+  function through(protocol: FirewallProxy['protocol'], changes: Partial<FirewallProxy> = {}): Endpoint {
+    const password = protocol === 'socks4' ? undefined : new Secret(PASSWORD);
+    const firewall = { protocol, host: '127.0.0.1', port: proxy?.port ?? 1, user: 'u', password, ...changes };
+    const host = 'db.example';
+    return endpointOf(server.port, { ca: authority.pem }, { host, way: { firewall, ssh: undefined } });
+  }
+
+  async function refused(to: Endpoint, code: ErrorCode, words: RegExp): Promise<void> {
+    const error = await failure(openTransport(to, waitOf()), CANNOT_REACH, code);
+    expect(error.message).to.match(words);
+    const seen = [
+      inspect(error, { depth: Infinity, showHidden: true }),
+      JSON.stringify(error),
+      inspect(to),
+    ].join();
+    expect(seen).not.to.include(PASSWORD);
+    expect(seen).not.to.include(Buffer.from(`u:${PASSWORD}`).toString('base64'));
+    while ((proxy?.open ?? 0) > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  for (const protocol of ['http', 'socks4', 'socks5'] as const) {
+    describe(protocol, () => {
+      it('leads to the server, by its name and with credentials, and TLS is with the server', async () => {
+        proxy = await STARTS[protocol]({ credentials: CREDENTIALS[protocol] });
+        const socket = await openTransport(through(protocol), waitOf());
+        expect(await echo(socket)).to.equal('ping');
+        expect(proxy.asked).to.deep.equal([
+          { target: `db.example:${String(server.port)}`, credentials: CREDENTIALS[protocol] },
+        ]);
+        await gone(socket);
+        while (proxy.open > 0) await new Promise((resolve) => setImmediate(resolve));
+      });
+
+      it('leads to an address', async () => {
+        proxy = await STARTS[protocol]();
+        const to = { ...through(protocol, { user: undefined, password: undefined }), host: '127.0.0.1' };
+        const socket = await openTransport(to, waitOf());
+        expect(proxy.asked[0]?.target).to.equal(`127.0.0.1:${String(server.port)}`);
+        await gone(socket);
+      });
+
+      it('that refuses the credentials is typed', async () => {
+        proxy = await STARTS[protocol]({ credentials: 'somebody:else' });
+        // SOCKS4 has no answer of its own for it.
+        const code = protocol === 'socks4' ? 'FIREWALL_REFUSED' : 'FIREWALL_AUTHENTICATION_FAILED';
+        await refused(through(protocol), code, /127\.0\.0\.1:\d+/);
+      });
+
+      it('that refuses the server is typed', async () => {
+        const instead = { http: Buffer.from('HTTP/1.1 403 Forbidden\r\n\r\n'), socks4: 91, socks5: 2 };
+        proxy = await STARTS[protocol]({ instead: instead[protocol] } as never);
+        await refused(through(protocol), 'FIREWALL_REFUSED', /no connection to db\.example:\d+/);
+      });
+
+      it('that resets the connection is typed', async () => {
+        proxy = await STARTS[protocol]({ instead: 'reset' });
+        await refused(through(protocol), 'FIREWALL_REFUSED', /no connection to db\.example/);
+      });
+
+      it('that cannot be reached is typed', async () => {
+        await refused(through(protocol, { port: 1 }), 'FIREWALL_UNREACHABLE', /ECONNREFUSED/);
+      });
+
+      it('N-02 that stays silent is left at the deadline, and nothing stays open', async () => {
+        proxy = await STARTS[protocol]({ instead: 'silence' });
+        const silent = openTransport(through(protocol), waitOf(150));
+        const error = await failure(silent, CANNOT_REACH, 'CONNECT_TIMEOUT');
+        expect(error.message).to.match(/through the (HTTP|SOCKS4|SOCKS5) proxy 127\.0\.0\.1/);
+        while (proxy.open > 0) await new Promise((resolve) => setImmediate(resolve));
+      });
+    });
+  }
+
+  it('never goes directly where the proxy does not answer', async () => {
+    const before = server.counts.connections;
+    await refused(through('socks5', { port: 1 }), 'FIREWALL_UNREACHABLE', /ECONNREFUSED/);
+    expect(server.counts.connections).to.equal(before);
+  });
+
+  it('a man in the middle at the proxy is refused as elsewhere', async () => {
+    proxy = await startHttpProxy();
+    const to = { ...through('http', { user: undefined }), host: 'other.example' };
+    await failure(openTransport(to, waitOf()), 'POSTGRESQL:TLS', 'SERVER_HOST_NAME_MISMATCH');
+  });
+});
