@@ -896,6 +896,12 @@ export const ERRORS = {
     message: 'The values do not fit the parameters of the statement: {serverMessage}',
     cure: 'Give one value for each of $1, $2 … in the statement, in this order.',
   },
+  RESULT_TOO_LARGE: {
+    type: 'POSTGRESQL:QUERY_EXECUTION',
+    retryable: false,
+    message: 'The server began to send a row or message of {bytes} bytes; at most {largest} are read.',
+    cure: 'Ask for less at once: fewer columns, or a large value in parts (substring).',
+  },
   CONSTRAINT_VIOLATION: {
     type: 'POSTGRESQL:CONSTRAINT_VIOLATION',
     retryable: false,

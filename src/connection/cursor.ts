@@ -5,9 +5,14 @@ import type { Field, Row, RowBatch } from './rows.js';
 /** The next rows of `cursor`, at most `batchSize`. */
 export function read(cursor: Cursor<Row>, batchSize: number): Promise<RowBatch> {
   return new Promise((resolve, reject) => {
-    cursor.read(batchSize, (error: Error | undefined, rows, result) => {
+    cursor.read(batchSize, (error: Error | undefined, rows, result: pg.QueryResult | undefined) => {
       if (error) {
         reject(error);
+        return;
+      }
+      // The server has ended the portal with a batch that was full.
+      if (!result) {
+        resolve({ rows: [], fields: [], affectedRows: 0 });
         return;
       }
       // The command tag arrives with the end of the portal, that is with a batch that is not full.

@@ -1,18 +1,22 @@
+import { constants } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { ConnectorError, describe, isConnectorError } from '../errors.js';
+import { ConnectorError, isConnectorError } from '../errors.js';
 import { LoginDialogue, type LoginProof } from './login-dialogue.js';
-import { isWellFormed } from './login-message.js';
 import type { BearerDemand } from './oauth-bearer.js';
+import { Exchange } from './protocol/exchange.js';
 import { FrameSplitter, HEADER_BYTES } from './protocol/frames.js';
-import { Requests } from './protocol/requests.js';
+import { isPossible, isWellFormed, TYPE } from './protocol/message-shape.js';
+import { RequestReader } from './protocol/requests.js';
 import { connectionLost, type Endpoint } from './transport.js';
 
 /** Largest message before the login is complete; a real one has a few hundred bytes. */
 const LARGEST_LOGIN_MESSAGE = 65_536;
 /** Largest message of all: PostgreSQL itself makes none beyond (source, MaxAllocSize). */
 const LARGEST_MESSAGE = 0x3fff_ffff;
+/** Largest message that is read: the driver makes one string of each value, and a longer one throws. */
+const LARGEST_READ = constants.MAX_STRING_LENGTH;
 
 /** Reads the answers to its own statements in place of the driver. */
 export interface MessageReader {
@@ -20,19 +24,14 @@ export interface MessageReader {
   message(bytes: Buffer, start: number, end: number): void;
 }
 
-/** Types that may come at any time once the login is complete. */
-const UNASKED = new Set(Buffer.from('NSAE'));
-/** Of these the reader gets the errors, the driver the rest. */
-const FOR_THE_DRIVER = new Set(Buffer.from('NSA'));
-/** Types that answer a statement. */
-const ANSWERS = new Set(Buffer.from('123CDGHITWZcdnst'));
-const READY_FOR_QUERY = 'Z'.charCodeAt(0);
+/** What the driver gets even while a reader takes the answers. */
+const FOR_THE_DRIVER: ReadonlySet<number> = new Set([TYPE.notice, TYPE.notification, TYPE.parameterStatus]);
 
 /**
- * Stands between a stream and the driver. It lets through only whole messages that the state of the
- * session allows: before the login is complete those of a login that the secret at hand may take part
- * in ({@link LoginDialogue}), after it answers to what was asked. Anything else ends the stream with a
- * typed error before the driver sees it. Whatever the driver throws while it reads ends the stream too,
+ * Stands between a stream and the driver. It lets through only whole, well-formed messages that the
+ * state of the session allows: before the login is complete those of a login that the secret at hand
+ * may take part in ({@link LoginDialogue}), after it answers to what was asked ({@link Exchange}).
+ * Anything else ends the stream with a typed error before the driver sees it. Whatever the driver throws while it reads ends the stream too,
  * instead of the process.
  *
  * It has the surface of a socket that `pg` uses and hands writes straight on; it is no
@@ -46,7 +45,10 @@ export class Guard extends EventEmitter {
   /** What channel binding needs of an encrypted stream. */
   declare readonly getPeerCertificate?: TLSSocket['getPeerCertificate'];
   readonly #frames: FrameSplitter;
-  readonly #requests = new Requests();
+  readonly #exchange = new Exchange();
+  readonly #requests = new RequestReader((request) => {
+    this.#exchange.ask(request);
+  });
   #isOpen = false;
   #failure: ConnectorError | undefined;
   #reader: MessageReader | undefined;
@@ -65,9 +67,11 @@ export class Guard extends EventEmitter {
     this.#frames = new FrameSplitter(
       (bytes, start, end) => {
         if (this.#isOpen) this.#receiveAnswer(bytes, start, end);
-        else this.#receiveLogin(bytes.subarray(start, end));
+        else this.#receiveLogin(bytes, start, end);
       },
-      () => (this.#isOpen ? LARGEST_MESSAGE : LARGEST_LOGIN_MESSAGE),
+      (type, size) => {
+        this.#requireHeader(type, size);
+      },
     );
     if (socket instanceof TLSSocket) this.getPeerCertificate = socket.getPeerCertificate.bind(socket);
     socket.on('data', (chunk: Buffer) => {
@@ -91,7 +95,7 @@ export class Guard extends EventEmitter {
 
   /** Whether the server owes an answer; the event `idle` tells that it does no longer. */
   get isBusy(): boolean {
-    return this.#requests.isBusy;
+    return this.#exchange.isBusy;
   }
 
   get writable(): boolean {
@@ -123,7 +127,7 @@ export class Guard extends EventEmitter {
    */
   divert(reader: MessageReader | undefined): void {
     this.#reader = reader;
-    this.#driverAwaits = reader ? this.#requests.syncs : 0;
+    this.#driverAwaits = reader ? this.#exchange.readinessToCome : 0;
   }
 
   end(): this {
@@ -161,7 +165,7 @@ export class Guard extends EventEmitter {
       this.#flushRun();
       if (wasBusy) this.#tellIdle();
     } catch (error) {
-      this.#failure = isConnectorError(error) ? error : this.#violation(describe(error));
+      this.#failure = isConnectorError(error) ? error : this.#unreadable(error);
       this.#socket.destroy(this.#failure);
     }
   }
@@ -170,26 +174,41 @@ export class Guard extends EventEmitter {
     if (!this.isBusy) this.emit('idle');
   }
 
-  #receiveLogin(message: Buffer): void {
-    if (this.#admit(message)) this.emit('data', message);
+  #requireHeader(type: number, size: number): void {
+    const largest = this.#isOpen ? LARGEST_MESSAGE : LARGEST_LOGIN_MESSAGE;
+    if (size > largest || !isPossible(type, size - HEADER_BYTES))
+      throw this.#violation(`a message ${nameOf(type)} of ${String(size)} bytes`);
+    if (size > LARGEST_READ)
+      throw new ConnectorError('RESULT_TOO_LARGE', { bytes: size, largest: LARGEST_READ });
+  }
+
+  #receiveLogin(bytes: Buffer, start: number, end: number): void {
+    const type = this.#wellFormed(bytes, start, end);
+    if (type === TYPE.authentication) {
+      if (!this.#admitAuthentication(bytes.subarray(start + HEADER_BYTES, end))) return;
+    } else if (type === TYPE.readyForQuery && this.#login.isAccepted) this.#isOpen = true;
+    else if (!isExpected(type, this.#login.isAccepted))
+      throw this.#violation(`message ${nameOf(type)} during the login`);
+    this.emit('data', bytes.subarray(start, end));
   }
 
   #receiveAnswer(bytes: Buffer, start: number, end: number): void {
-    const type = bytes.readUInt8(start);
-    if (!UNASKED.has(type)) this.#admitAnswer(type);
+    const type = this.#wellFormed(bytes, start, end);
+    const problem = this.#exchange.admit(type, bytes, start + HEADER_BYTES);
+    if (problem !== undefined) throw this.#violation(problem);
     if (this.#reader && this.#driverAwaits === 0 && !FOR_THE_DRIVER.has(type)) {
       this.#reader.message(bytes, start, end);
       return;
     }
     this.#extendRun(bytes, start, end);
-    if (this.#driverAwaits > 0 && type === READY_FOR_QUERY) this.#driverAwaits -= 1;
+    if (this.#driverAwaits > 0 && type === TYPE.readyForQuery) this.#driverAwaits -= 1;
   }
 
-  #admitAnswer(type: number): void {
-    const isAsked = type === READY_FOR_QUERY ? this.#requests.answered() : this.#requests.isBusy;
-    if (isAsked && ANSWERS.has(type)) return;
-    const name = JSON.stringify(String.fromCharCode(type));
-    throw this.#violation(isAsked ? `an unknown message ${name}` : `message ${name} that answers nothing`);
+  /** The type of a message that is well-formed. */
+  #wellFormed(bytes: Buffer, start: number, end: number): number {
+    const type = bytes.readUInt8(start);
+    if (isWellFormed(type, bytes, start + HEADER_BYTES, end)) return type;
+    throw this.#violation(`a malformed message ${nameOf(type)}`);
   }
 
   #extendRun(bytes: Buffer, start: number, end: number): void {
@@ -209,21 +228,9 @@ export class Guard extends EventEmitter {
     this.emit('data', run.bytes.subarray(run.start, run.end));
   }
 
-  /** Whether the driver gets `message`. */
-  #admit(message: Buffer): boolean {
-    const type = message.toString('latin1', 0, 1);
-    if (!isWellFormed(type, message.subarray(HEADER_BYTES))) {
-      throw this.#violation(`a malformed message ${JSON.stringify(type)} during the login`);
-    }
-    if (type === 'R') return this.#admitAuthentication(message);
-    if (type === 'Z' && this.#login.isAccepted) this.#isOpen = true;
-    else if (!isExpected(type, this.#login.isAccepted))
-      throw this.#violation(`message ${JSON.stringify(type)} during the login`);
-    return true;
-  }
-
-  #admitAuthentication(message: Buffer): boolean {
-    const admission = this.#login.admit(message.subarray(HEADER_BYTES));
+  /** Whether the driver gets the request with this body. */
+  #admitAuthentication(body: Buffer): boolean {
+    const admission = this.#login.admit(body);
     if (admission.kind === 'refused') {
       const { reason } = admission;
       throw typeof reason === 'string' ? this.#violation(reason) : reason;
@@ -231,6 +238,12 @@ export class Guard extends EventEmitter {
     if (admission.kind === 'answered') this.#socket.write(admission.reply);
     if (this.#login.isAccepted) this.#onAccepted();
     return admission.kind === 'passed';
+  }
+
+  // What the driver says of it may quote a value.
+  #unreadable(error: unknown): ConnectorError {
+    const kind = error instanceof Error ? error.name : typeof error;
+    return this.#violation(`something that could not be read (${kind})`);
   }
 
   #violation(problem: string): ConnectorError {
@@ -243,8 +256,13 @@ export class Guard extends EventEmitter {
   }
 }
 
-// Errors, notices and protocol negotiation may come at any time; parameters and the cancel key
-// only from a server that has accepted the login.
-function isExpected(type: string, isAccepted: boolean): boolean {
-  return 'ENv'.includes(type) || (isAccepted && 'SK'.includes(type));
+// Errors and notices may come at any time; parameters and the cancel key only from a server that has
+// accepted the login.
+function isExpected(type: number, isAccepted: boolean): boolean {
+  if (type === TYPE.error || type === TYPE.notice) return true;
+  return isAccepted && (type === TYPE.parameterStatus || type === TYPE.backendKey);
+}
+
+function nameOf(type: number): string {
+  return JSON.stringify(String.fromCharCode(type));
 }

@@ -3,15 +3,9 @@ import { inspect } from 'node:util';
 import type { Connector } from '#src/connector.js';
 import type { ErrorCode, ErrorType } from '#src/errors.js';
 import { failure } from '../support/failure.js';
-import {
-  authentication,
-  errorResponse,
-  message,
-  READY,
-  startFakeServer,
-  type Step,
-} from '../support/fake-server.js';
+import { startFakeServer, type Step } from '../support/fake-server.js';
 import { recordingLogger } from '../support/log.js';
+import { authentication, errorResponse, message, READY } from '../support/server-messages.js';
 import { untilTrue, useSandbox } from '../support/use-sandbox.js';
 
 const WHO = { sql: 'select current_user as who' };
@@ -387,7 +381,7 @@ describe('login', function () {
       it(`${title} is ${code}`, async () => {
         const { server, outcome, close } = await scripted(steps);
         await failure(outcome, type, code);
-        if (!steps.some((step) => 'send' in step && step.send.equals(authentication(3)))) {
+        if (!steps.some((step) => 'send' in step && authentication(3).equals(step.send as Buffer))) {
           expect(server.received.map(String).join('')).not.to.include('eyJ');
         }
         await close();

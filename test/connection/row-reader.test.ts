@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { rowReader } from '#src/connection/row-reader.js';
-import { message } from '../support/fake-server.js';
+import { message } from '../support/server-messages.js';
 
 /** A DataRow of these values. */
 function dataRow(...values: (string | null)[]): Buffer {

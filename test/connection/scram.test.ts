@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { failure } from '../support/failure.js';
-import { authentication, READY } from '../support/fake-server.js';
+import { authentication, READY } from '../support/server-messages.js';
 import { useSandbox } from '../support/use-sandbox.js';
 
 /** What a server answers to the first message of the client, whose nonce it may need, and to the second one. */

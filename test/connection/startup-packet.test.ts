@@ -4,7 +4,8 @@ import { createConnector } from '#src/connector.js';
 import { formatConnectionString } from '#src/settings/connection-string.js';
 import { resolveSettings } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
-import { errorResponse, startFakeServer } from '../support/fake-server.js';
+import { startFakeServer } from '../support/fake-server.js';
+import { errorResponse } from '../support/server-messages.js';
 import { useFolder } from '../support/folder.js';
 import { useSandbox } from '../support/use-sandbox.js';
 

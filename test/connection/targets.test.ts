@@ -2,15 +2,8 @@ import { expect } from 'chai';
 import { createConnector, type Connector } from '#src/connector.js';
 import type { ErrorCode, ErrorType } from '#src/errors.js';
 import { FakeClock } from '../support/fake-clock.js';
-import {
-  authentication,
-  errorResponse,
-  message,
-  READY,
-  startFakeServer,
-  type FakeServer,
-  type Step,
-} from '../support/fake-server.js';
+import { startFakeServer, type FakeServer, type Step } from '../support/fake-server.js';
+import { authentication, errorResponse, message, READY } from '../support/server-messages.js';
 import { failure } from '../support/failure.js';
 import { recordingLogger } from '../support/log.js';
 import { untilTrue, useSandbox } from '../support/use-sandbox.js';

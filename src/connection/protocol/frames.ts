@@ -4,25 +4,27 @@ export const HEADER_BYTES = 5;
 /** Takes one whole message: `bytes[start]` is its type, its body ends before `end`. */
 export type MessageSink = (bytes: Buffer, start: number, end: number) => void;
 
+/** Throws when a message of `type` may not have `size` bytes, its header included; nothing of it is kept then. */
+export type HeaderCheck = (type: number, size: number) => void;
+
 /**
  * Cuts what a server sends into whole messages. Those that arrive in one piece are handed on without
  * being copied; of a message in pieces each byte is copied once, however large it is.
  */
 export class FrameSplitter {
   readonly #sink: MessageSink;
-  readonly #largest: () => number;
+  readonly #requireHeader: HeaderCheck;
   #pieces: Buffer[] = [];
   #piecesLength = 0;
   /** Of the message that is in pieces, once its header is whole. */
   #size = 0;
 
-  /** `largest` tells the most bytes that a message may have at this moment, its header included. */
-  constructor(sink: MessageSink, largest: () => number) {
+  constructor(sink: MessageSink, requireHeader: HeaderCheck) {
     this.#sink = sink;
-    this.#largest = largest;
+    this.#requireHeader = requireHeader;
   }
 
-  /** @throws RangeError for a message of impossible length; what the sink throws */
+  /** Takes what has arrived. Throws what `requireHeader` and the sink throw. */
   push(chunk: Buffer): void {
     let at = this.#piecesLength > 0 ? this.#completePieces(chunk) : 0;
     while (chunk.length - at >= HEADER_BYTES) {
@@ -70,7 +72,7 @@ export class FrameSplitter {
 
   #sizeAt(bytes: Buffer, at: number): number {
     const size = 1 + bytes.readInt32BE(at + 1);
-    if (size < HEADER_BYTES || size > this.#largest()) throw new RangeError('a message of impossible length');
+    this.#requireHeader(bytes.readUInt8(at), size);
     return size;
   }
 }

@@ -1,60 +1,120 @@
 import { HEADER_BYTES } from './frames.js';
 
-const [SYNC, QUERY] = Buffer.from('SQ');
-/** Parse, Bind, Describe, Execute, Close, Flush. */
-const EXTENDED = new Set(Buffer.from('PBDECH'));
+/** What a message asks of the server, so far as it decides which answers are right. */
+export type Request =
+  | { readonly kind: 'parse' | 'bind' | 'close' | 'sync' | 'copy-end' }
+  /** Of a statement or of a portal. */
+  | { readonly kind: 'describe'; readonly ofStatement: boolean }
+  /** `mostRows` 0 = all. */
+  | { readonly kind: 'execute'; readonly mostRows: number; readonly mayCopy: boolean }
+  | { readonly kind: 'query'; readonly mayCopy: boolean };
 
-/**
- * What was asked of the server and is not answered yet, counted from the messages that are written
- * (PostgreSQL documentation, section 54.2). They may be written in any pieces.
- */
-export class Requests {
-  #syncs = 0;
-  #hasUnsynced = false;
-  readonly #header = Buffer.alloc(HEADER_BYTES);
-  #headerLength = 0;
-  #bodyLeft = 0;
+/** Types of the client's messages (PostgreSQL documentation, section 54.7). */
+const [PARSE, BIND, DESCRIBE, EXECUTE, QUERY] = Buffer.from('PBDEQ');
 
-  /** How many ReadyForQuery messages are to come. */
-  get syncs(): number {
-    return this.#syncs;
-  }
+const SIMPLE: ReadonlyMap<number, Request> = new Map<number, Request>([
+  ['C'.charCodeAt(0), { kind: 'close' }],
+  ['S'.charCodeAt(0), { kind: 'sync' }],
+  ['c'.charCodeAt(0), { kind: 'copy-end' }],
+  ['f'.charCodeAt(0), { kind: 'copy-end' }],
+]);
+const PARSING: Request = { kind: 'parse' };
+const BINDING: Request = { kind: 'bind' };
+const DESCRIBING_STATEMENT: Request = { kind: 'describe', ofStatement: true };
+const DESCRIBING_PORTAL: Request = { kind: 'describe', ofStatement: false };
+const EXECUTING: Request = { kind: 'execute', mostRows: 0, mayCopy: false };
+const STATEMENT = 'S'.charCodeAt(0);
 
-  /** Whether the server owes an answer. */
-  get isBusy(): boolean {
-    return this.#syncs > 0 || this.#hasUnsynced;
+/** Messages whose bodies are read; the others may be large, and are passed by. */
+const READ = new Set([PARSE, BIND, DESCRIBE, EXECUTE, QUERY]);
+
+/** Reads requests from what is written, which may come in any pieces. */
+export class RequestReader {
+  readonly #sink: (request: Request) => void;
+  /** The message that was begun in an earlier piece. */
+  #begun: Buffer[] = [];
+  #begunLength = 0;
+  /** Bytes of a message still to be written that nobody reads. */
+  #unread = 0;
+  /** Names of the statements that may be a COPY, and whether the latest portal is one. */
+  readonly #copies = new Set<string>();
+  #isBoundToCopy = false;
+
+  constructor(sink: (request: Request) => void) {
+    this.#sink = sink;
   }
 
   /** Takes note of what is being written. */
   note(bytes: Buffer): void {
-    let at = 0;
-    while (at < bytes.length) {
-      const skipped = Math.min(this.#bodyLeft, bytes.length - at);
-      this.#bodyLeft -= skipped;
-      at += skipped;
-      if (at === bytes.length) return;
-      at += this.#readHeader(bytes, at);
+    const passed = Math.min(this.#unread, bytes.length);
+    this.#unread -= passed;
+    let rest = this.#begunLength > 0 ? this.#join(bytes) : bytes.subarray(passed);
+    while (rest.length >= HEADER_BYTES) {
+      const size = 1 + rest.readInt32BE(1);
+      if (size > rest.length && READ.has(rest[0])) break;
+      this.#read(rest, size);
+      this.#unread = Math.max(0, size - rest.length);
+      rest = rest.subarray(size);
+    }
+    if (rest.length === 0) return;
+    this.#begun.push(rest);
+    this.#begunLength += rest.length;
+  }
+
+  #join(bytes: Buffer): Buffer {
+    const joined = Buffer.concat([...this.#begun, bytes]);
+    this.#begun = [];
+    this.#begunLength = 0;
+    return joined;
+  }
+
+  #read(bytes: Buffer, size: number): void {
+    const request = this.#requestOf(bytes, size);
+    if (request) this.#sink(request);
+  }
+
+  #requestOf(bytes: Buffer, size: number): Request | undefined {
+    switch (bytes[0]) {
+      case PARSE:
+        return this.#parse(bytes, size);
+      case BIND:
+        return this.#bind(bytes);
+      case DESCRIBE:
+        return bytes[HEADER_BYTES] === STATEMENT ? DESCRIBING_STATEMENT : DESCRIBING_PORTAL;
+      case EXECUTE:
+        return this.#execute(bytes.readInt32BE(size - 4));
+      case QUERY:
+        return { kind: 'query', mayCopy: saysCopy(bytes, HEADER_BYTES, size) };
+      default:
+        return SIMPLE.get(bytes.readUInt8(0));
     }
   }
 
-  /** Takes note of a ReadyForQuery; false when none was to come. */
-  answered(): boolean {
-    if (this.#syncs === 0) return false;
-    this.#syncs -= 1;
-    return true;
+  #parse(bytes: Buffer, size: number): Request {
+    const nameEnd = bytes.indexOf(0, HEADER_BYTES);
+    const name = bytes.toString('latin1', HEADER_BYTES, nameEnd);
+    if (saysCopy(bytes, nameEnd + 1, size)) this.#copies.add(name);
+    else if (this.#copies.size > 0) this.#copies.delete(name);
+    return PARSING;
   }
 
-  #readHeader(bytes: Buffer, at: number): number {
-    const taken = bytes.copy(this.#header, this.#headerLength, at, at + HEADER_BYTES - this.#headerLength);
-    this.#headerLength += taken;
-    if (this.#headerLength < HEADER_BYTES) return taken;
-    this.#headerLength = 0;
-    this.#bodyLeft = this.#header.readInt32BE(1) + 1 - HEADER_BYTES;
-    const type = this.#header.readUInt8(0);
-    if (type === SYNC || type === QUERY) {
-      this.#syncs += 1;
-      this.#hasUnsynced = false;
-    } else if (EXTENDED.has(type)) this.#hasUnsynced = true;
-    return taken;
+  #bind(bytes: Buffer): Request {
+    this.#isBoundToCopy = false;
+    if (this.#copies.size > 0) {
+      const portalEnd = bytes.indexOf(0, HEADER_BYTES);
+      const name = bytes.toString('latin1', portalEnd + 1, bytes.indexOf(0, portalEnd + 1));
+      this.#isBoundToCopy = this.#copies.has(name);
+    }
+    return BINDING;
   }
+
+  #execute(mostRows: number): Request {
+    if (mostRows === 0 && !this.#isBoundToCopy) return EXECUTING;
+    return { kind: 'execute', mostRows, mayCopy: this.#isBoundToCopy };
+  }
+}
+
+/** Whether a text holds the word COPY anywhere: a wrong yes only admits an answer that the driver refuses. */
+function saysCopy(bytes: Buffer, start: number, end: number): boolean {
+  return /\bcopy\b/i.test(bytes.toString('latin1', start, end));
 }
