@@ -8,7 +8,6 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import type { AccessToken } from '#src/auth/access-token.js';
 import { startBudget, systemClock } from '#src/clock.js';
 import type { Placement } from '#src/connection/host-roles.js';
 import type { LaneRead } from '#src/connection/lane-read.js';
@@ -17,7 +16,6 @@ import { isServerError, statementError } from '#src/connection/pg-error.js';
 import type { PgSession } from '#src/connection/pg-session.js';
 import type { Wait } from '#src/connection/transport.js';
 import { ConnectorError, isConnectorError } from '#src/errors.js';
-import { Secret } from '#src/settings/secret.js';
 import { explainSettings } from '#src/settings/settings.js';
 import { chanceOf, type Chance } from '../settings/connection-string-generator.js';
 import {
@@ -187,7 +185,7 @@ class MutantServer extends EventEmitter {
   #answersTo(type: string, request: Buffer): readonly Buffer[] {
     switch (type) {
       case '':
-        return [authentication(3)];
+        return [authentication(5, 'salt')];
       case 'p':
         return [authentication(0), parameterStatus('a', 'b'), message('K', '\0'.repeat(8)), READY];
       case 'P':
@@ -219,12 +217,13 @@ const { settings: SETTINGS } = explainSettings({
   Server: 'fuzz.invalid',
   Database: 'd',
   User: 'u',
-  AzureTenant: 'contoso.onmicrosoft.com',
-  OAuthClientId: '11111111-2222-3333-4444-555555555555',
-  OAuthClientSecret: 'x',
+  // A token is for a stream that is verified, which this one is not.
+  AuthScheme: 'Password',
+  Password: 'x',
+  RequireAuth: 'MD5',
+  SSLMode: 'disable',
   Timeout: '0',
 });
-const TOKEN = { value: new Secret('token') } as AccessToken;
 const WAIT: Wait = { clock: systemClock, budget: startBudget(systemClock, 0) };
 
 const PLACEMENT: Placement = { isCurrent: true, refusedWrite: () => undefined, lost: () => undefined };
@@ -251,7 +250,7 @@ async function converse(server: MutantServer): Promise<'answered' | 'refused' | 
 }
 
 async function ask(server: MutantServer): Promise<void> {
-  const session = await logIn(server as unknown as Socket, TOKEN, SETTINGS, WAIT, PLACEMENT);
+  const session = await logIn(server as unknown as Socket, undefined, SETTINGS, WAIT, PLACEMENT);
   await session.all({ text: 'select $1', values: ['x'] }, { writes: false });
   for await (const batch of session.run({ text: 'select 2', values: [] }, { writes: false, batchSize: 2 }))
     if (batch.rows.length > 2) throw new Error('more rows than asked for');
