@@ -5,7 +5,8 @@ import type { TokenStore } from './auth/token-store/index.js';
 import { deadline, LONGEST_DELAY_MS, systemClock, type Clock } from './clock.js';
 import { Lane } from './connection/lane.js';
 import type { PoolCounts } from './connection/pool.js';
-import { createDriverOptions, type DriverOptions } from './connection/pool-options.js';
+import type { DriverOptions } from './connection/driver-options.js';
+import { createDriverOptions } from './connection/pool-options.js';
 import { SessionProvider, type ConnectionProvider } from './connection/provider.js';
 import type { PgSession } from './connection/pg-session.js';
 import { Reconnection, type ReconnectionHealth } from './connection/reconnection.js';
@@ -184,7 +185,12 @@ class WiredConnector implements Connector {
     this.#opened = settings.connectOnOpen
       ? this.#pool.use('ConnectOnOpen', () => Promise.resolve())
       : Promise.resolve();
-    this.#lane = new Lane({ pool: this.#pool, clock: parts.clock, timeoutMs: settings.timeoutMs });
+    this.#lane = new Lane({
+      pool: this.#pool,
+      clock: parts.clock,
+      timeoutMs: settings.timeoutMs,
+      waitMs: settings.pool.waitMs,
+    });
     // Whoever asks ready() hears of a failure; so does the log.
     this.#opened.catch(() => undefined);
   }

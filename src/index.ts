@@ -14,7 +14,7 @@ export { loadKeyStore, type KeyStoreEntry } from './auth/key-store/index.js';
 export type { TokenHealth } from './auth/token-source.js';
 export { systemClock, type Clock } from './clock.js';
 export type { PoolCounts } from './connection/pool.js';
-export type { DriverOptions } from './connection/pool-options.js';
+export type { DriverOptions } from './connection/driver-options.js';
 export type { ConnectionProvider, Validation } from './connection/provider.js';
 export type { Field, Row } from './connection/rows.js';
 export type { Session } from './connection/session.js';

@@ -20,6 +20,8 @@ export interface LaneOptions {
   readonly clock: Clock;
   /** Limit of each answer in milliseconds; 0 = none. */
   readonly timeoutMs: number;
+  /** Limit of each wait for a session, likewise. */
+  readonly waitMs: number;
 }
 
 /** Most reads on their way in one session. */
@@ -168,7 +170,11 @@ export class Lane implements ReadOwner {
     if (this.#borrowing) return;
     this.#borrowing = new AbortController();
     try {
-      const session = await this.#options.pool.acquire('select', this.#borrowing.signal);
+      const session = await this.#options.pool.acquire(
+        'select',
+        this.#borrowing.signal,
+        this.#queue[0]?.askedAtMs,
+      );
       this.#borrowing = undefined;
       const lent = this.#keep(session, false);
       this.#serve();
@@ -182,7 +188,7 @@ export class Lane implements ReadOwner {
   /** In a session that it has for itself. */
   async #runAlone(read: LaneRead): Promise<void> {
     try {
-      const session = await this.#options.pool.acquire('select', read.signal);
+      const session = await this.#options.pool.acquire('select', read.signal, read.askedAtMs);
       const lent = this.#keep(session, true);
       if (read.isSettled) this.#giveBack(lent);
       else this.#send(lent, read);
@@ -207,15 +213,18 @@ export class Lane implements ReadOwner {
     if (this.#queue.length > 0) this.#serve();
   }
 
-  /** No session is to be had. Whoever came after the one in whose name it was asked for has time left. */
+  /** No session is to be had. Where that is for want of time, it is so for those alone whose time is over. */
   #refuse(error: unknown): void {
-    const isExhausted = isConnectorError(error) && error.code === 'POOL_EXHAUSTED';
+    const { clock, waitMs } = this.#options;
+    const endedMs = clock.steadyMs() - waitMs;
+    const isOverdue = ({ askedAtMs }: LaneRead): boolean => waitMs > 0 && askedAtMs <= endedMs;
     const [first] = this.#queue;
-    const refused = this.#queue.filter((read) => !isExhausted || read.askedAtMs === first?.askedAtMs);
+    const isForAll = !first || !isOverdue(first);
+    const refused = this.#queue.filter((read) => isForAll || isOverdue(read));
     this.#queue = this.#queue.filter((read) => !refused.includes(read));
     for (const read of refused) {
       read.reject(error);
-      if (!isExhausted) for (const each of read.pace.waiting) each.reject(error);
+      for (const each of read.pace.waiting) if (isForAll || isOverdue(each)) each.reject(error);
       this.#probeAnew(read.pace);
     }
     if (this.#queue.length > 0) void this.#borrow();

@@ -16,7 +16,8 @@ export function inDoubt(reason: ConnectorError): ConnectorError {
  * did not happen. Else rejects with `error`.
  */
 export async function lateOutcome<T>(reply: Promise<T>, error: unknown, clock: Clock): Promise<T> {
-  if (!isConnectorError(error) || error.code !== 'OUTCOME_UNKNOWN') throw error;
+  // Where it is the server's own word (40003), nothing more is to come.
+  if (!isConnectorError(error) || error.code !== 'OUTCOME_UNKNOWN' || error.cause === undefined) throw error;
   const over = new AbortController();
   const outcome = reply.then(
     (value) => ({ value }),
@@ -25,5 +26,6 @@ export async function lateOutcome<T>(reply: Promise<T>, error: unknown, clock: C
   const known = await Promise.race([outcome, delay(clock, OUTCOME_GRACE_MS, over.signal)]);
   over.abort();
   if (known && 'value' in known) return known.value;
-  throw known && isServerError(known.cause) && !isFatal(known.cause) ? error.cause : error;
+  const isStopped = known && isServerError(known.cause) && !isFatal(known.cause);
+  throw isStopped ? (error.cause as ConnectorError) : error;
 }

@@ -227,7 +227,11 @@ export class Pool<T extends Poolable> {
   /** A moment longer for who waits while nothing is lent: what is opening may fail, which says more. */
   #expired({ isOverdue, borrower }: Waiter): Error | undefined {
     const trouble = this.#openings.size > 0 ? this.#options.trouble?.(borrower) : undefined;
-    if (trouble) return trouble;
+    if (trouble) {
+      // Once this one has left the line.
+      process.nextTick(() => this.#abandonSurplus());
+      return trouble;
+    }
     const mayLearn = !isOverdue && this.#leases.size === 0 && this.#openings.size > 0;
     return mayLearn ? undefined : this.#exhausted();
   }

@@ -25,8 +25,8 @@ export interface ShareOptions {
 export interface PoolShare {
   /** As {@link Pool.use}, for `operation`. */
   use<R>(operation: string, work: (session: PgSession) => Promise<R>, signal?: AbortSignal): Promise<R>;
-  /** As {@link Pool.acquire}, for `operation`. */
-  acquire(operation: string, signal?: AbortSignal): Promise<PgSession>;
+  /** As {@link Pool.acquire}, for `operation`, which waits since `askedAtMs` (on the steady clock) or from now on. */
+  acquire(operation: string, signal?: AbortSignal, askedAtMs?: number): Promise<PgSession>;
   release(session: PgSession): void;
   /** What is known of the hosts; one for the whole pool. */
   readonly roles: HostRoles;
@@ -202,9 +202,9 @@ class Share implements PoolShare {
     return this.#shared.pool.use(work, signal, { operation, tenant: this });
   }
 
-  async acquire(operation: string, signal?: AbortSignal): Promise<PgSession> {
+  async acquire(operation: string, signal?: AbortSignal, askedAtMs?: number): Promise<PgSession> {
     this.#requireOpen();
-    return this.#shared.pool.acquire(signal, { operation, tenant: this });
+    return this.#shared.pool.acquire(signal, { operation, tenant: this, askedAtMs });
   }
 
   release(session: PgSession): void {

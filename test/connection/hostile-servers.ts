@@ -28,7 +28,7 @@ export type Hostility = readonly [title: string, steps: readonly Step[], outcome
 
 const VIOLATION: Outcome = ['POSTGRESQL:PROTOCOL_VIOLATION', 'PROTOCOL_VIOLATION'];
 const NOT_OFFERED: Outcome = ['POSTGRESQL:INVALID_CREDENTIALS', 'TOKEN_LOGIN_NOT_OFFERED'];
-const NO_PASSWORD_LOGIN: Outcome = ['POSTGRESQL:INVALID_CREDENTIALS', 'PASSWORD_LOGIN_NOT_OFFERED'];
+const TOKEN_WANTED: Outcome = ['POSTGRESQL:INVALID_CREDENTIALS', 'TOKEN_EXPECTED'];
 const LOST: Outcome = ['POSTGRESQL:CONNECTIVITY', 'CONNECTION_LOST'];
 const NO_LOGIN: Outcome = ['POSTGRESQL:CANNOT_REACH', 'CONNECT_TIMEOUT'];
 const NO_ANSWER: Outcome = ['POSTGRESQL:QUERY_TIMEOUT', 'OPERATION_TIMEOUT'];
@@ -133,22 +133,26 @@ const fair = [...scram, serverFirst((nonce) => `r=${nonce}x,s=${SALT},i=4096`), 
 
 export const SCRAM: readonly Hostility[] = [
   ['A-08 lets us in without a proof of its own', [...fair, send(ACCEPTED)], VIOLATION],
-  ['A-08 proves itself falsely', [...fair, send(authentication(12, `v=${SALT}`), ACCEPTED)], LOST],
-  ['A-08 proves itself by nothing', [...fair, send(authentication(12), ACCEPTED)], LOST],
+  ['A-08 proves itself falsely', [...fair, send(authentication(12, `v=${SALT}`), ACCEPTED)], VIOLATION],
+  ['A-08 proves itself by nothing', [...fair, send(authentication(12), ACCEPTED)], VIOLATION],
   [
     'A-09 wants 2^31 iterations',
     [...scram, serverFirst((nonce) => `r=${nonce}x,s=${SALT},i=2147483648`)],
-    LOST,
+    VIOLATION,
   ],
-  ['A-09 wants no iterations', [...scram, serverFirst((nonce) => `r=${nonce}x,s=${SALT},i=0`)], LOST],
-  ['A-09 wants some iterations', [...scram, serverFirst((nonce) => `r=${nonce}x,s=${SALT},i=some`)], LOST],
-  ['has another nonce', [...scram, serverFirst(() => `r=abcdef,s=${SALT},i=4096`)], LOST],
-  ['has the very same nonce', [...scram, serverFirst((nonce) => `r=${nonce},s=${SALT},i=4096`)], LOST],
-  ['has no salt', [...scram, serverFirst((nonce) => `r=${nonce}x,i=4096`)], LOST],
-  ['has nothing to say', [...scram, serverFirst(() => '')], LOST],
+  ['A-09 wants no iterations', [...scram, serverFirst((nonce) => `r=${nonce}x,s=${SALT},i=0`)], VIOLATION],
+  [
+    'A-09 wants some iterations',
+    [...scram, serverFirst((nonce) => `r=${nonce}x,s=${SALT},i=some`)],
+    VIOLATION,
+  ],
+  ['has another nonce', [...scram, serverFirst(() => `r=abcdef,s=${SALT},i=4096`)], VIOLATION],
+  ['has the very same nonce', [...scram, serverFirst((nonce) => `r=${nonce},s=${SALT},i=4096`)], VIOLATION],
+  ['has no salt', [...scram, serverFirst((nonce) => `r=${nonce}x,i=4096`)], VIOLATION],
+  ['has nothing to say', [...scram, serverFirst(() => '')], VIOLATION],
   ['goes on in the middle', [send(authentication(11, 'r=x'))], VIOLATION],
   ['goes on twice', [...fair, send(authentication(11, 'r=x'))], VIOLATION],
-  ['knows another mechanism alone', [send(authentication(10, 'OAUTHBEARER\0\0'))], NO_PASSWORD_LOGIN],
+  ['knows another mechanism alone', [send(authentication(10, 'OAUTHBEARER\0\0'))], TOKEN_WANTED],
   ['N-02 says nothing more', fair, NO_LOGIN],
 ];
 

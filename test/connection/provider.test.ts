@@ -53,7 +53,7 @@ describe('provider', function () {
       expect(await idOf(await cache.get())).to.equal(id);
       await terminate(first);
       expect(await idOf(await cache.get())).not.to.equal(id);
-      expect(cache.reasons).to.deep.equal(['CONNECTION_LOST']);
+      expect(cache.reasons).to.deep.equal(['SERVER_STARTING']);
       expect(await backends()).to.equal(1);
     });
 

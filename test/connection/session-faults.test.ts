@@ -117,7 +117,7 @@ describe('a session in trouble', function () {
       });
       await all('insert into b12 values (2)', true);
     }, {});
-    const error = await failure(lost, 'POSTGRESQL:CONNECTIVITY', 'CONNECTION_LOST');
+    const error = await failure(lost, 'POSTGRESQL:QUERY_TIMEOUT', 'TRANSACTION_TIMEOUT');
     expect(error.message).to.not.equal('');
     expect(await use.sandbox.query('select * from b12')).to.deep.equal([]);
   });
@@ -140,14 +140,14 @@ describe('a session in trouble', function () {
       'lock_timeout',
       ["do $$ begin set local lock_timeout = '20ms'; lock table b13_held; end $$"],
       'POSTGRESQL:QUERY_TIMEOUT',
-      'STATEMENT_CANCELLED',
+      'LOCK_TIMEOUT',
       '55P03',
     ],
     [
       'a deadlock',
       ["do $$ begin raise exception using errcode = '40P01'; end $$"],
       'POSTGRESQL:SERIALIZATION_FAILURE',
-      'SERIALIZATION_FAILURE',
+      'DEADLOCK',
       '40P01',
     ],
   ];

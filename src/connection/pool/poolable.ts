@@ -25,6 +25,8 @@ export interface Poolable {
 export interface Borrower {
   /** What is done with it, in a word for the log. */
   readonly operation: string;
+  /** When its wait began on the steady clock, where that was before it asked. */
+  readonly askedAtMs?: number | undefined;
   /** One of several who share the pool, see `leave`. */
   readonly tenant?: object;
 }

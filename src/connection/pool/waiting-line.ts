@@ -65,6 +65,7 @@ export class WaitingLine<T extends Poolable> {
   join({ borrower, signal, served, expired, left }: Waiting<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const clock = this.#clock;
+      const { askedAtMs = clock.steadyMs() } = borrower;
       let stopTimer = (): void => undefined;
       const settle = (): void => {
         this.#places.delete(place);
@@ -73,7 +74,7 @@ export class WaitingLine<T extends Poolable> {
       };
       const place: Place<T> = {
         borrower,
-        askedAtMs: clock.steadyMs(),
+        askedAtMs,
         isOverdue: false,
         give(member) {
           settle();
@@ -92,12 +93,11 @@ export class WaitingLine<T extends Poolable> {
       const expire = (): void => {
         const error = expired(place);
         place.isOverdue = true;
-        if (error) {
-          place.fail(error);
-          left();
-        } else stopTimer = clock.after(OVERDUE_MS, expire);
+        if (error) place.fail(error);
+        else stopTimer = clock.after(OVERDUE_MS, expire);
       };
-      if (this.#limitMs > 0) stopTimer = clock.after(this.#limitMs, expire);
+      const leftMs = askedAtMs + this.#limitMs - clock.steadyMs();
+      if (this.#limitMs > 0) stopTimer = clock.after(Math.max(0, leftMs), expire);
       signal?.addEventListener('abort', leave, { once: true });
       this.#places.add(place);
     });

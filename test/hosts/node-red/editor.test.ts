@@ -276,7 +276,14 @@ describe('Node-RED editor (needs Chromium)', function () {
     const choose = (name: string, value: string): Promise<unknown> =>
       page.selectOption(`#node-config-input-${name}`, value);
     const BASICS = ['AuthScheme', 'Server*', 'Port', 'Database', 'User*'];
-    const FOLDED = { ssl: false, pooling: false, logging: false, miscellaneous: false };
+    const FOLDED = {
+      ssl: false,
+      pooling: false,
+      logging: false,
+      miscellaneous: false,
+      firewall: false,
+      ssh: false,
+    };
     const REQUESTING = { ...FOLDED, proxy: false };
 
     for (const [scheme, fields, shown] of [

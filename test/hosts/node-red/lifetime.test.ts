@@ -33,7 +33,7 @@ describe('Node-RED nodes over time', function () {
     const { node, credentials } = connectionNode(sandbox, properties);
     await nodeRed.deploy(runFlow(node, selectOf(sql)), credentials);
   };
-  const sleeping = (condition = 'true'): Promise<number> =>
+  const sleeping = (condition = "state = 'active'"): Promise<number> =>
     sessionsAt(sandbox, `query like '%pg_sleep(30)%' and ${condition}`);
   const openFiles = (): number =>
     process.platform === 'linux' ? readdirSync(`/proc/${String(nodeRed.pid)}/fd`).length : 0;
@@ -68,7 +68,7 @@ describe('Node-RED nodes over time', function () {
     const flow = [...runFlow(node, selectOf('select pg_sleep(30)')), ...endCounters()];
     await nodeRed.deploy(flow, credentials);
     const ended = run(nodeRed);
-    await until(async () => (await sleeping("state = 'active'")) === 1);
+    await until(async () => (await sleeping()) === 1);
 
     // Only the operation is replaced: the nodes that tell about its end stay.
     const changed = flow.map((each) => (each.id === IDS.operation ? { ...each, name: 'replaced' } : each));
@@ -85,7 +85,7 @@ describe('Node-RED nodes over time', function () {
     await deploy('select pg_sleep(30)');
     // Nobody is left to answer it: the node that holds the response is stopped too.
     run(nodeRed).catch(() => undefined);
-    await until(async () => (await sleeping("state = 'active'")) === 1);
+    await until(async () => (await sleeping()) === 1);
     await deploy('select 1 as one');
     await until(async () => (await sleeping()) === 0);
     expect((await run(nodeRed)).status).to.equal(200);
