@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Socket } from 'node:net';
-import { startBudget, type Clock } from '../clock.js';
+import { delay, startBudget, type Clock } from '../clock.js';
 import type { Guard } from './guard.js';
 import { openTransport, within, type Endpoint, type Wait } from './transport.js';
 
@@ -8,6 +8,8 @@ const CANCEL_REQUEST_CODE = 80_877_102;
 
 /** How long a statement that is asked to stop may take to end. */
 const STOP_GRACE_MS = 5_000;
+/** A request that came before the statement it was meant for has no effect: after this time another one follows. */
+const ASK_AGAIN_MS = 100;
 
 /** Parts of the driver that its types leave out. */
 interface Driver {
@@ -23,7 +25,7 @@ export interface Running {
 }
 
 /**
- * Stops what `client` runs, and waits until the session is idle for certain: the server said
+ * Stops all that `client` has sent, and waits until the session is idle for certain: the server said
  * ReadyForQuery, and took the cancel request or will never see it. Only then can a late cancel not
  * hit the next statement.
  *
@@ -46,10 +48,16 @@ export async function stopStatement(client: pg.Client, running: Running): Promis
   });
   const stopTimer = clock.after(STOP_GRACE_MS, giveUp);
   const wait: Wait = { clock, budget: startBudget(clock, STOP_GRACE_MS) };
+  const over = new AbortController();
   try {
-    const isCancelled = cancelBackend(client, running, wait).catch(() => false);
-    return (await ended) && (await isCancelled);
+    for (;;) {
+      if (!(await cancelBackend(client, running, wait).catch(() => false))) return false;
+      const pause = delay(clock, ASK_AGAIN_MS, over.signal);
+      const isIdle = await Promise.race([ended, pause.then(() => undefined)]);
+      if (isIdle !== undefined) return isIdle;
+    }
   } finally {
+    over.abort();
     stopTimer();
     guard.off('close', giveUp);
   }

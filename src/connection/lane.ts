@@ -252,11 +252,11 @@ export class Lane implements ReadOwner {
     const forMs = head ? clock.steadyMs() - head.startedAtMs : 0;
     if (!head || forMs < SLOW_MS) return;
     lent.isLeaving = true;
-    this.#paced(head.read.pace, false);
+    if (!head.isDropped) this.#paced(head.read.pace, false);
     this.#queue.unshift(...pipeline.takeFollowers().filter((read) => !read.isSettled));
-    if (timeoutMs > 0 && forMs >= timeoutMs)
+    if (!head.isDropped && timeoutMs > 0 && forMs >= timeoutMs)
       head.read.reject(new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }));
-    if (head.read.isSettled) lent.session.interrupt();
+    if (head.isDropped || head.read.isSettled) lent.session.interrupt();
     this.#serve();
   }
 }

@@ -93,8 +93,8 @@ export class Pipeline<R extends PipelinedRead> implements MessageReader {
     return this.#entries.length;
   }
 
-  /** The read that the server works on, and since when; undefined when there is none. */
-  get head(): { readonly read: R; readonly startedAtMs: number } | undefined {
+  /** The read that the server works on, since when, and whether it was taken back; undefined when there is none. */
+  get head(): { readonly read: R; readonly startedAtMs: number; readonly isDropped: boolean } | undefined {
     return this.#entries[0];
   }
 
