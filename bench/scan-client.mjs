@@ -6,6 +6,7 @@ import { connect } from 'node:tls';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { Guard } from '#src/connection/guard.js';
+import { Secret } from '#src/settings/secret.js';
 import { serveRounds } from './contestant.mjs';
 import { pgOptions, ROWS } from './database.mjs';
 
@@ -46,5 +47,6 @@ function bare() {
 
 function guarded() {
   const { host, port } = options;
-  return new Guard(socket, { host, port, tls: {} }, { kind: 'token' }, () => undefined);
+  const proof = { kind: 'token', token: new Secret(''), isVerified: socket.authorized };
+  return new Guard(socket, { host, port, tls: {} }, proof, () => undefined);
 }

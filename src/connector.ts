@@ -18,7 +18,7 @@ import type { Verbosity } from './event-table.js';
 import { runOnLoan, streamOnLoan } from './operations/attempts.js';
 import { planOperation, type PlannedOperation } from './operations/index.js';
 import { wroteNothing } from './operations/repeat.js';
-import { capped, shareableRead, type Result } from './operations/run.js';
+import { capped, oneMore, shareableRead, type Result } from './operations/run.js';
 import {
   explainSettings,
   type ConnectionProperties,
@@ -237,7 +237,7 @@ class WiredConnector implements Connector {
     const hasLane = pool.keepsIdle && server.poolerMode === 'none';
     const statement = hasLane ? shareableRead(planned.plan) : undefined;
     if (!statement) return runOnLoan(this.#pool, planned, { signal, maxRows });
-    const limit = maxRows === undefined ? undefined : maxRows + 1;
+    const limit = maxRows === undefined ? undefined : oneMore(maxRows);
     return capped(await this.#lane.read(statement, { signal, limit }), maxRows);
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { asConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
 import type { PipelinedRead } from './pipeline.js';
@@ -64,6 +65,7 @@ export class LaneRead implements PipelinedRead {
       this.reject(asConnectorError(signal?.reason, signal));
       owner.left(this);
     };
+    if (signal) setMaxListeners(0, signal);
     signal?.addEventListener('abort', this.#leave, { once: true });
   }
 

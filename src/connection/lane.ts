@@ -32,6 +32,8 @@ const SLOW_MS = 50;
 const TURN_MS = 100;
 /** After this time it is given back anyway, so that the pool sees its age. */
 const LEASE_MS = 10_000;
+/** A timer of Node.js may be up to a millisecond early, and another one for the fraction that it cuts off. */
+const TIMER_SLACK_MS = 2;
 /** Texts whose pace is remembered. */
 const MOST_TEXTS = 1_000;
 
@@ -99,9 +101,11 @@ export class Lane implements ReadOwner {
   }
 
   left(read: LaneRead): void {
-    const waiting = this.#queue.length;
-    this.#queue = this.#queue.filter((each) => each !== read);
-    if (this.#queue.length < waiting) this.#probeAnew(read.pace);
+    const at = this.#queue.indexOf(read);
+    if (at >= 0) {
+      this.#queue.splice(at, 1);
+      this.#probeAnew(read.pace);
+    }
     if (this.#queue.length === 0) this.#borrowing?.abort(new ConnectorError('CANCELLED', {}));
   }
 
@@ -162,26 +166,29 @@ export class Lane implements ReadOwner {
   }
 
   #send({ session }: Lent, read: LaneRead): void {
-    session.pipeline.send(read);
-    this.#watch();
+    try {
+      session.pipeline.send(read);
+      this.#watch();
+    } catch (error) {
+      read.reject(error);
+      this.#probeAnew(read.pace);
+    }
   }
 
   async #borrow(): Promise<void> {
     if (this.#borrowing) return;
-    this.#borrowing = new AbortController();
+    const { signal } = (this.#borrowing = new AbortController());
     try {
-      const session = await this.#options.pool.acquire(
-        'select',
-        this.#borrowing.signal,
-        this.#queue[0]?.askedAtMs,
-      );
+      const session = await this.#options.pool.acquire('select', signal, this.#queue[0]?.askedAtMs);
       this.#borrowing = undefined;
       const lent = this.#keep(session, false);
       this.#serve();
       if (session.pipeline.inFlight === 0) this.#giveBack(lent);
     } catch (error) {
       this.#borrowing = undefined;
-      this.#refuse(error);
+      // It was given up for want of readers: who came since then asks anew.
+      if (signal.aborted) this.#serve();
+      else this.#refuse(error);
     }
   }
 
@@ -190,8 +197,8 @@ export class Lane implements ReadOwner {
     try {
       const session = await this.#options.pool.acquire('select', read.signal, read.askedAtMs);
       const lent = this.#keep(session, true);
-      if (read.isSettled) this.#giveBack(lent);
-      else this.#send(lent, read);
+      if (!read.isSettled) this.#send(lent, read);
+      if (session.pipeline.inFlight === 0) this.#giveBack(lent);
     } catch (error) {
       read.reject(error);
     }
@@ -216,7 +223,7 @@ export class Lane implements ReadOwner {
   /** No session is to be had. Where that is for want of time, it is so for those alone whose time is over. */
   #refuse(error: unknown): void {
     const { clock, waitMs } = this.#options;
-    const endedMs = clock.steadyMs() - waitMs;
+    const endedMs = clock.steadyMs() - waitMs + TIMER_SLACK_MS;
     const isOverdue = ({ askedAtMs }: LaneRead): boolean => waitMs > 0 && askedAtMs <= endedMs;
     const [first] = this.#queue;
     const isForAll = !first || !isOverdue(first);
@@ -253,7 +260,9 @@ export class Lane implements ReadOwner {
     if (!head || forMs < SLOW_MS) return;
     lent.isLeaving = true;
     if (!head.isDropped) this.#paced(head.read.pace, false);
-    this.#queue.unshift(...pipeline.takeFollowers().filter((read) => !read.isSettled));
+    const followers = pipeline.takeFollowers();
+    this.#queue.unshift(...followers.filter((read) => !read.isSettled));
+    for (const read of followers) if (read.isSettled) this.#probeAnew(read.pace);
     if (!head.isDropped && timeoutMs > 0 && forMs >= timeoutMs)
       head.read.reject(new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }));
     if (head.isDropped || head.read.isSettled) lent.session.interrupt();

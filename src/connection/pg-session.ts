@@ -226,6 +226,9 @@ export class PgSession implements Session, Poolable {
     this.#inTransaction = true;
     try {
       const result = await work();
+      // To a COMMIT the server would then answer ROLLBACK, and no error.
+      if (this.#client.getTransactionStatus() === 'E')
+        throw new ConnectorError('TRANSACTION_ABORTED', { serverMessage: 'a statement in it had failed' });
       this.#inTransaction = false;
       await this.#control('commit', { writes: true, signal });
       return result;

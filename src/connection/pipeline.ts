@@ -130,7 +130,7 @@ export class Pipeline<R extends PipelinedRead> implements MessageReader {
     const prepared = known ?? { name: '', fields: undefined, read: undefined };
     const isNew = prepared.name === '';
     const name = known && isNew ? `pg_entra_${String((this.#names += 1))}` : prepared.name;
-    const messages = messagesOf(read, name, isNew);
+    const messages = messagesOf(read, name, { isNew, isDescribed: prepared.fields !== undefined });
     prepared.name = name;
     if (!known) this.#statements.set(text, prepared);
     if (this.#entries.length === 0) this.#guard.divert(this);
@@ -232,12 +232,16 @@ export class Pipeline<R extends PipelinedRead> implements MessageReader {
 
 const { prepareValue } = (pg as unknown as { utils: { prepareValue: (value: unknown) => unknown } }).utils;
 
-function messagesOf({ statement, limit }: PipelinedRead, name: string, isNew: boolean): Buffer[] {
+function messagesOf(
+  { statement, limit }: PipelinedRead,
+  name: string,
+  { isNew, isDescribed }: { isNew: boolean; isDescribed: boolean },
+): Buffer[] {
   const { text, values } = statement;
   return [
     ...(isNew ? [serialize.parse({ name, text })] : []),
     serialize.bind({ statement: name, values: values as unknown[], valueMapper: prepareValue }),
-    ...(isNew ? [serialize.describe({ type: 'P' })] : []),
+    ...(isNew || !isDescribed ? [serialize.describe({ type: 'P' })] : []),
     limit === undefined ? EXECUTE_ALL : serialize.execute({ rows: limit }),
     SYNC,
   ];

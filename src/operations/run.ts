@@ -61,9 +61,21 @@ async function runCapped(
   maxRows: number,
   options: RunOptions & { readonly leavesTrace: boolean },
 ): Promise<Result> {
-  for await (const batch of session.run(statement, { ...options, writes: false, batchSize: maxRows + 1 }))
+  for await (const batch of session.run(statement, {
+    ...options,
+    writes: false,
+    batchSize: oneMore(maxRows),
+  }))
     return capped(batch, maxRows);
   return { rows: [], fields: [], affectedRows: 0 };
+}
+
+/** The protocol counts rows in 31 bits (PostgreSQL documentation, section 54.7, Execute). */
+const MOST_ROWS = 2_147_483_647;
+
+/** How many rows tell whether there are more than `maxRows`. */
+export function oneMore(maxRows: number): number {
+  return Math.min(maxRows + 1, MOST_ROWS);
 }
 
 /** `batch`, of which `maxRows` + 1 rows were asked for, without the one that tells that there are more. */

@@ -97,7 +97,7 @@ export class WaitingLine<T extends Poolable> {
         else stopTimer = clock.after(OVERDUE_MS, expire);
       };
       const leftMs = askedAtMs + this.#limitMs - clock.steadyMs();
-      if (this.#limitMs > 0) stopTimer = clock.after(Math.max(0, leftMs), expire);
+      if (this.#limitMs > 0) stopTimer = clock.after(Math.max(0, Math.ceil(leftMs)), expire);
       signal?.addEventListener('abort', leave, { once: true });
       this.#places.add(place);
     });
