@@ -14,6 +14,17 @@ export class Pace {
   isProbed = false;
   readonly waiting: LaneRead[] = [];
   #quickInARow = 0;
+  #meanMs = 0;
+
+  /** How long an answer takes, more or less; the latest count most. */
+  get meanMs(): number {
+    return this.#meanMs;
+  }
+
+  /** Takes note of how long the server worked on an answer. */
+  took(ms: number): void {
+    this.#meanMs = this.#meanMs === 0 ? ms : (this.#meanMs + ms) / 2;
+  }
 
   /** Takes note of an answer; `isQuick` when it came soon. */
   saw(isQuick: boolean): void {
@@ -38,6 +49,10 @@ export class LaneRead implements PipelinedRead {
   readonly askedAtMs: number;
   /** Its session was lost under it once. */
   wasLost = false;
+  /** False where it may call a function that writes: it is sent once, and by itself. */
+  mayRepeat = true;
+  /** What it adds to the work of its session, as far as is known, in milliseconds. */
+  expectedMs = 0;
   readonly promise: Promise<RowBatch>;
   readonly signal: AbortSignal | undefined;
   readonly #owner: ReadOwner;
@@ -74,7 +89,8 @@ export class LaneRead implements PipelinedRead {
     return this.#isSettled;
   }
 
-  done(batch: RowBatch): void {
+  done(batch: RowBatch, tookMs: number): void {
+    this.pace.took(tookMs);
     if (this.#settle()) this.#resolve(batch);
     this.#owner.answered(this);
   }

@@ -1,8 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../clock.js';
+import { nextTurn, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
 import type { Statement } from '../sql/statement.js';
+import { HiddenFunctions } from './hidden-functions.js';
 import { LaneRead, Pace, type ReadOwner } from './lane-read.js';
+import { inDoubt } from './outcome.js';
 import { isServerError, statementError } from './pg-error.js';
 import type { PgSession } from './pg-session.js';
 import type { RowBatch } from './rows.js';
@@ -26,6 +28,8 @@ export interface LaneOptions {
 
 /** Most reads on their way in one session. */
 const WINDOW = 256;
+/** Most work on its way in one session; with more, another one shares it. */
+const MOST_AHEAD_MS = 100;
 /** A text that takes longer runs in a session of its own. */
 const SLOW_MS = 50;
 /** After this time a session that others wait for is given back. */
@@ -43,6 +47,8 @@ interface Lent {
   readonly lentAtMs: number;
   /** Takes no more reads, and is given back when the last one was answered. */
   isLeaving: boolean;
+  /** How long the reads in it will take, as far as is known. */
+  aheadMs: number;
 }
 
 /**
@@ -58,6 +64,8 @@ export class Lane implements ReadOwner {
   readonly #options: LaneOptions;
   readonly #paces = new LRUCache<string, Pace>({ max: MOST_TEXTS });
   readonly #lent = new Set<Lent>();
+  readonly #sentIn = new WeakMap<LaneRead, Lent>();
+  readonly #hidden: HiddenFunctions;
   /** Reads for which no session has room yet. */
   #queue: LaneRead[] = [];
   #borrowing: AbortController | undefined;
@@ -65,6 +73,7 @@ export class Lane implements ReadOwner {
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#hidden = new HiddenFunctions(options.clock);
   }
 
   /**
@@ -84,13 +93,16 @@ export class Lane implements ReadOwner {
   }
 
   answered(read: LaneRead): void {
+    this.#leftSession(read);
     this.#paced(read.pace, true);
   }
 
   failed(read: LaneRead, error: unknown): void {
     const isLost = isConnectionLost(error);
     // It changes nothing, so it may be sent once more where its session was lost under it.
-    if (isLost && !read.isSettled && !read.wasLost) {
+    this.#leftSession(read);
+    if (isLost && !read.mayRepeat) error = inDoubt(error as ConnectorError);
+    else if (isLost && !read.isSettled && !read.wasLost) {
       read.wasLost = true;
       this.#queue.push(read);
       this.#serve();
@@ -109,6 +121,12 @@ export class Lane implements ReadOwner {
     if (this.#queue.length === 0) this.#borrowing?.abort(new ConnectorError('CANCELLED', {}));
   }
 
+  #leftSession(read: LaneRead): void {
+    const lent = this.#sentIn.get(read);
+    if (lent) lent.aheadMs -= read.expectedMs;
+    read.expectedMs = 0;
+  }
+
   #paceOf(text: string): Pace {
     const known = this.#paces.get(text);
     if (known) return known;
@@ -118,8 +136,9 @@ export class Lane implements ReadOwner {
   }
 
   #start(read: LaneRead): void {
-    const { pace } = read;
-    if (pace.kind === 'slow') {
+    const { pace, statement } = read;
+    read.mayRepeat = !this.#hidden.mayBeIn(statement.text);
+    if (pace.kind === 'slow' || !read.mayRepeat) {
       void this.#runAlone(read);
       return;
     }
@@ -162,12 +181,17 @@ export class Lane implements ReadOwner {
     const heldMs = this.#options.clock.steadyMs() - lentAtMs;
     if (heldMs > LEASE_MS || (heldMs > TURN_MS && this.#options.pool.counts().waiting > 0))
       lent.isLeaving = true;
-    return !lent.isLeaving && session.usable && session.pipeline.inFlight < WINDOW;
+    const { inFlight } = session.pipeline;
+    const isFull = inFlight >= WINDOW || (inFlight > 0 && lent.aheadMs >= MOST_AHEAD_MS);
+    return !lent.isLeaving && session.usable && !isFull;
   }
 
-  #send({ session }: Lent, read: LaneRead): void {
+  #send(lent: Lent, read: LaneRead): void {
     try {
-      session.pipeline.send(read);
+      lent.session.pipeline.send(read);
+      read.expectedMs = read.pace.meanMs;
+      lent.aheadMs += read.expectedMs;
+      this.#sentIn.set(read, lent);
       this.#watch();
     } catch (error) {
       read.reject(error);
@@ -180,6 +204,7 @@ export class Lane implements ReadOwner {
     const { signal } = (this.#borrowing = new AbortController());
     try {
       const session = await this.#options.pool.acquire('select', signal, this.#queue[0]?.askedAtMs);
+      if (this.#hidden.isDue) await this.#lookForHidden(session);
       this.#borrowing = undefined;
       const lent = this.#keep(session, false);
       this.#serve();
@@ -189,6 +214,24 @@ export class Lane implements ReadOwner {
       // It was given up for want of readers: who came since then asks anew.
       if (signal.aborted) this.#serve();
       else this.#refuse(error);
+    }
+  }
+
+  // Those in the queue that may call such a function are better off alone.
+  async #lookForHidden(session: PgSession): Promise<void> {
+    try {
+      await this.#hidden.ask(session);
+    } catch (error) {
+      this.#options.pool.release(session);
+      throw error;
+    }
+    for (const read of this.#queue.splice(0)) {
+      read.mayRepeat = !this.#hidden.mayBeIn(read.statement.text);
+      if (read.mayRepeat) this.#queue.push(read);
+      else {
+        void this.#runAlone(read);
+        this.#probeAnew(read.pace);
+      }
     }
   }
 
@@ -205,7 +248,7 @@ export class Lane implements ReadOwner {
   }
 
   #keep(session: PgSession, isLeaving: boolean): Lent {
-    const lent = { session, lentAtMs: this.#options.clock.steadyMs(), isLeaving };
+    const lent = { session, lentAtMs: this.#options.clock.steadyMs(), isLeaving, aheadMs: 0 };
     this.#lent.add(lent);
     session.pipeline.onIdle = () => {
       if (!lent.isLeaving && this.#queue.length > 0) this.#serve();
@@ -228,7 +271,7 @@ export class Lane implements ReadOwner {
     const [first] = this.#queue;
     const isForAll = !first || !isOverdue(first);
     const refused = this.#queue.filter((read) => isForAll || isOverdue(read));
-    this.#queue = this.#queue.filter((read) => !refused.includes(read));
+    this.#queue = isForAll ? [] : this.#queue.filter((read) => !isOverdue(read));
     for (const read of refused) {
       read.reject(error);
       for (const each of read.pace.waiting) if (isForAll || isOverdue(each)) each.reject(error);
@@ -243,9 +286,12 @@ export class Lane implements ReadOwner {
     this.#options.clock.after(
       SLOW_MS,
       () => {
-        this.#isWatched = false;
-        for (const lent of this.#lent) this.#look(lent);
-        if (this.#lent.size > 0) this.#watch();
+        // What has arrived meanwhile is read first: it is this process that may have been slow.
+        void nextTurn().then(() => {
+          this.#isWatched = false;
+          for (const lent of this.#lent) this.#look(lent);
+          if (this.#lent.size > 0) this.#watch();
+        });
       },
       { background: true },
     );

@@ -15,7 +15,7 @@ export interface PipelinedRead {
   readonly statement: Statement;
   /** Most rows to be sent; undefined = all. */
   readonly limit: number | undefined;
-  readonly done: (batch: RowBatch) => void;
+  readonly done: (batch: RowBatch, tookMs: number) => void;
   /** What the server said, as the driver gives it, or what ended the session. */
   readonly failed: (error: unknown) => void;
 }
@@ -204,17 +204,18 @@ export class Pipeline<R extends PipelinedRead> implements MessageReader {
     if (status !== IDLE) throw new RangeError('a read that left a transaction open');
     this.#entries.shift();
     const next = this.#entries[0];
-    if (next) next.startedAtMs = this.#clock.steadyMs();
-    this.#settle(entry);
+    const nowMs = this.#clock.steadyMs();
+    if (next) next.startedAtMs = nowMs;
+    this.#settle(entry, nowMs - entry.startedAtMs);
     if (this.#entries.length > 0) return;
     this.#guard.divert(undefined);
     this.onIdle();
   }
 
-  #settle(entry: Entry<R>): void {
+  #settle(entry: Entry<R>, tookMs: number): void {
     const { read, prepared, rows, affectedRows, error, isDropped } = entry;
     if (error === undefined) {
-      if (!isDropped) read.done({ rows, fields: prepared.fields ?? [], affectedRows });
+      if (!isDropped) read.done({ rows, fields: prepared.fields ?? [], affectedRows }, tookMs);
       return;
     }
     // Parsed for nothing, or by a name that the server does not have.

@@ -130,6 +130,61 @@ describe('reads that share sessions', function () {
     expect(results).to.deep.equal(new Array(3).fill([{ a: '1', b: 2 }]));
   });
 
+  it('sends a function that may write once, though its name or its place hides it', async () => {
+    await use.sandbox.query('create table sent (how text)');
+    await use.sandbox.query(
+      'create function public.log(text) returns int language sql volatile as $$ insert into sent values ($1) returning 1 $$',
+    );
+    await use.sandbox.query(
+      "create function touched(lane) returns int language sql volatile as $$ insert into sent values ('touched') returning 1 $$",
+    );
+    await use.sandbox.query('grant all on sent to public');
+    const connector = use.connect();
+    const hidden: readonly (readonly [string, unknown[]])[] = [
+      ['select log($1)', ['overloaded']],
+      ['select l.touched from lane l where id = 1', []],
+    ];
+    const stuck = 'select pg_sleep($1) as hidden';
+    await rowsOf(connector, stuck, [0]);
+    for (const [sql, parameters] of hidden) await rowsOf(connector, sql, parameters);
+    const slow = rowsOf(connector, stuck, [0.5]);
+    await Promise.all(hidden.map(([sql, parameters]) => rowsOf(connector, sql, parameters)));
+    await slow;
+    const counts = await use.sandbox.query(
+      'select how, count(*)::int as n from sent group by how order by how',
+    );
+    expect(counts).to.deep.equal([
+      { how: 'overloaded', n: 2 },
+      { how: 'touched', n: 2 },
+    ]);
+    await use.sandbox.query('drop function public.log(text), touched(lane)');
+  });
+
+  it('a pause of this process is not taken for a slow server', async () => {
+    const connector = use.connect();
+    const before = connector.health().sessionsOpened;
+    await rowsOf(connector, POINT, [1]);
+    const reads = Array.from({ length: 50 }, (_, index) => rowsOf(connector, POINT, [1 + index]));
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const endsAt = performance.now() + 120; performance.now() < endsAt;);
+    await Promise.all(reads);
+    expect(connector.health().sessionsOpened).to.equal(before + 1);
+  });
+
+  it('spreads reads over the pool that take their time', async () => {
+    const connector = use.connect();
+    const sql = 'select pg_sleep($1) as spread';
+    await rowsOf(connector, sql, [0.03]);
+    const pids = new Set<unknown>();
+    await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const [row] = await rowsOf(connector, `select pg_backend_pid() as pid from pg_sleep(0.03)`);
+        pids.add(row?.['pid']);
+      }),
+    );
+    expect(pids.size).to.be.greaterThan(3);
+  });
+
   it('keeps no more than a hundred named statements in a session', async () => {
     const connector = use.connect({ PoolMaxSize: '1' });
     for (let round = 0; round < 2; round += 1)
