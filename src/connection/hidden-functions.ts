@@ -5,6 +5,9 @@ import type { Session } from './session.js';
 /** How long an answer of the catalogue is good for. */
 const GOOD_FOR_MS = 60_000;
 
+/** Object ids below are PostgreSQL's own (source, FirstNormalObjectId). */
+const FIRST_OF_USERS = '16384';
+
 /**
  * Functions of users that may write (a function that may is volatile), and that a statement can call
  * unseen: by the name of a harmless one, or, of one row, as if it were a column (`t.f` for `f(t)`).
@@ -12,9 +15,8 @@ const GOOD_FOR_MS = 60_000;
 const HIDDEN = `
   select distinct p.proname as name
   from pg_catalog.pg_proc p
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   left join pg_catalog.pg_type t on t.oid = p.proargtypes[0]
-  where p.provolatile = 'v' and n.nspname not in ('pg_catalog', 'information_schema')
+  where p.oid >= ${FIRST_OF_USERS} and p.provolatile = 'v'
     and (p.proname = any ($1) or (p.pronargs = 1 and t.typtype = 'c'))`;
 
 /** What the words of a statement do not tell of it in this database. */
