@@ -11,9 +11,18 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+/** Longest that one measurement may take; a usual one needs a minute at most. */
+const LIMIT_MS = 300_000;
+
+function measure(name) {
+  const file = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
+  return spawnSync(process.execPath, [file], { stdio: 'inherit', timeout: LIMIT_MS, killSignal: 'SIGKILL' })
+    .status;
+}
+
 for (const name of asked.length > 0 ? asked : MEASUREMENTS) {
-  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL(`${name}.mjs`, import.meta.url))], {
-    stdio: 'inherit',
-  });
-  if (status !== 0) process.exitCode = 1;
+  if (measure(name) === 0) continue;
+  // On a machine that others use too, one run may be unlucky; two in a row are a finding.
+  console.log(`${name} is measured once more …`);
+  if (measure(name) !== 0) process.exitCode = 1;
 }
