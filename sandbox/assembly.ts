@@ -11,7 +11,7 @@ import { federatedCredential, makeIssuerKeys, startCloud, type Cloud, type Cloud
 import { readyConnections } from './connections.js';
 import { startControlServer } from './control-server.js';
 import { databaseName, noDatabase, startDatabase, type Database } from './database.js';
-import type { GateLogin } from './gate/login-log.js';
+import type { GateCancel, GateLogin } from './gate/login-log.js';
 import type { BearerDemand } from './gate/oauth-bearer.js';
 import { startGate, type Gate } from './gate/server.js';
 import { createTokenCheck } from './gate/token-check.js';
@@ -61,6 +61,7 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
   const directory = createDirectory(tenantDomain, tenantName);
   const log = new BoundedLog<AuthorityRequest>();
   const logins = new BoundedLog<GateLogin>();
+  const cancels = new BoundedLog<GateCancel>();
   const register = new TokenRegister();
   const cloudParts = { directory, script: script.cloud, log, register, now };
   // The server waits for its listener only when its cluster is made.
@@ -102,6 +103,7 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
     usePasswordMethod: (role, method) => database.usePasswordMethod(role, method),
     script: script.gate,
     log: logins,
+    cancels,
     now,
   });
   undoing.add(() => gate.close());
@@ -123,6 +125,7 @@ const assemble = async (options: SandboxOptions, undoing: Undoing): Promise<Sand
     register,
     gate,
     logins,
+    cancels,
     proxy,
     postgres,
     trust,

@@ -55,6 +55,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'GET token-requests': (control) => ({ count: control.tokenRequestCount() }),
   'GET logins': (control) => control.logins(),
   'DELETE logins': (control) => control.clearLogins(),
+  'GET cancels': (control) => control.cancels(),
   'POST authentication': (control, body) =>
     control.setAuthentication(oneOf(authenticationKinds, body, 'kind')),
   'POST refuse-logins': (control, body) => control.refuseLogins(number(body, 'count'), refusal(body)),

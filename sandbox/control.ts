@@ -3,7 +3,7 @@ import type { AuthorityRequest } from './authority/request-log.js';
 import type { IssuedCertificate } from './certificates.js';
 import type { Fault, ServiceName } from './faults.js';
 import type { FederatedTokenRequest } from './federation/issuer.js';
-import type { GateLogin } from './gate/login-log.js';
+import type { GateCancel, GateLogin } from './gate/login-log.js';
 import type { AuthenticationKind, LoginRefusal } from './gate/script.js';
 import type { Overrides } from './overrides.js';
 import type { ProxyMode, ProxyRequest } from './proxy/server.js';
@@ -90,6 +90,8 @@ export interface Control {
   logins(): readonly GateLogin[];
   /** Empties the log of logins. */
   clearLogins(): void;
+  /** Requests to cancel a statement that the gate got, oldest first. */
+  cancels(): readonly GateCancel[];
 
   /** What the gate asks a client for: `azure` at start. */
   setAuthentication(kind: AuthenticationKind): void;

@@ -4,7 +4,7 @@ import type { AuthorityRequest } from './authority/request-log.js';
 import type { BoundedLog } from './bounded-log.js';
 import type { Cloud } from './cloud.js';
 import type { Control } from './control.js';
-import type { GateLogin } from './gate/login-log.js';
+import type { GateCancel, GateLogin } from './gate/login-log.js';
 import type { Gate } from './gate/server.js';
 import type { Postgres } from './postgres/server.js';
 import type { Proxy } from './proxy/server.js';
@@ -21,6 +21,7 @@ export interface ControlledParts {
   readonly register: TokenRegister;
   readonly gate: Gate;
   readonly logins: BoundedLog<GateLogin>;
+  readonly cancels: BoundedLog<GateCancel>;
   readonly proxy: Proxy;
   readonly postgres: Postgres | undefined;
   readonly trust: Trust;
@@ -33,7 +34,7 @@ export interface ControlledParts {
 
 /** The control of these parts. */
 export const createControl = (parts: ControlledParts): Control => {
-  const { script, cloud, gate, logins, proxy, log } = parts;
+  const { script, cloud, gate, logins, cancels, proxy, log } = parts;
   const servers = { ...cloud, gate };
   const tls = createTlsControl(servers, parts.trust.serverCertificates);
   const setReachable: Control['setReachable'] = (server, reachable) =>
@@ -56,6 +57,7 @@ export const createControl = (parts: ControlledParts): Control => {
     clearRequests: () => log.clear(),
     logins: () => logins.entries,
     clearLogins: () => logins.clear(),
+    cancels: () => cancels.entries,
     setAuthentication: (kind) => void (script.gate.authentication = kind),
     refuseLogins: (count, refusal) =>
       void (script.gate.refusals = [...script.gate.refusals, ...Array<typeof refusal>(count).fill(refusal)]),
@@ -73,7 +75,7 @@ export const createControl = (parts: ControlledParts): Control => {
     reset: async () => {
       resetScript(script);
       for (const { credentials } of parts.directory.applications) credentials.reset();
-      for (const entries of [log, logins, proxy.log]) entries.clear();
+      for (const entries of [log, logins, cancels, proxy.log]) entries.clear();
       const names = ['authority', 'openId', 'managedIdentity', 'gate'] as const;
       await Promise.all([tls.reset(), ...names.map((name) => setReachable(name, true))]);
     },

@@ -157,7 +157,9 @@ function conditionText(condition: PropertyCondition): string {
 function choiceText(decider: string, values: readonly string[]): string {
   const { choices = [] } = TABLE.find(({ name }) => name === decider) ?? {};
   const others = choices.filter((choice) => !values.includes(choice));
-  return others.length < values.length ? `other than ${others.join(', ')}` : values.join(', ');
+  return others.length > 0 && others.length < values.length
+    ? `other than ${others.join(', ')}`
+    : values.join(', ');
 }
 
 function code(values: readonly string[]): string {

@@ -57,10 +57,15 @@ export function renderManifest(): string {
   return `${JSON.stringify(manifest(), null, 2)}\n`;
 }
 
+/** A form compares texts, whatever the type of a property. */
+const CONDITIONS_COMMENT =
+  'Conditions (x-visibleWhen, x-requiredWhen, x-derivation) name values as a connection string has them: as text, those of a boolean as "true" and "false".';
+
 function connectionSpecification() {
   const properties = TABLE.filter(isActive);
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
+    $comment: CONDITIONS_COMMENT,
     title: 'PostgreSQL with Microsoft Entra ID',
     type: 'object',
     required: ALWAYS_REQUIRED,

@@ -72,6 +72,7 @@ describe('the manifest', () => {
       $schema: 'http://json-schema.org/draft-07/schema#',
       type: 'object',
     });
+    expect(connectionSpecification.$comment).to.include('those of a boolean as "true" and "false"');
     expect(connector).to.deep.include({ id: 'postgresql-entra', name: '@pg-entra/connector' });
     expect(sources).to.deep.equal([]);
   });
@@ -101,6 +102,12 @@ describe('the manifest', () => {
   it('has a section for each group, and none that is empty', () => {
     const groups = new Set(ACTIVE.map(({ group }) => group));
     expect(connectionSpecification.groups.map(({ id }) => id)).to.have.members([...groups]);
+  });
+
+  it('says each condition to its end in docs/properties.md', () => {
+    expect(renderProperties())
+      .to.include('with UseSSH true')
+      .and.not.to.match(/other than +([|*;.]|and )/);
   });
 
   it('names only properties and values of its own in conditions', () => {

@@ -1,3 +1,11 @@
+/** A request to cancel a statement that came to the gate. */
+export interface GateCancel {
+  /** When it came, ms since the epoch by the sandbox's clock. */
+  readonly at: number;
+  /** Whether the connection was TLS. */
+  readonly encrypted: boolean;
+}
+
 /** How a login at the gate, or at PostgreSQL's own OAuth endpoint, ended. */
 export interface GateLogin {
   /** When it was decided, ms since the epoch by the sandbox's clock. */

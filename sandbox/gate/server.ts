@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { BoundedLog } from '../bounded-log.js';
 import { enterBackend, forwardCancel, join } from './backend.js';
-import type { GateLogin } from './login-log.js';
+import type { GateCancel, GateLogin } from './login-log.js';
 import { authenticate, leavesToPostgres, type LoginParts } from './login.js';
 import { negotiate, type Negotiated } from './negotiation.js';
 import { LoginRefused, loginRefusals } from './refusal.js';
@@ -16,6 +16,7 @@ export interface GateParts extends LoginParts {
   /** Path of PostgreSQL's unix socket; undefined: there is no server. */
   readonly backend: string | undefined;
   readonly log: BoundedLog<GateLogin>;
+  readonly cancels: BoundedLog<GateCancel>;
   /** ms since the epoch. */
   readonly now: () => number;
   /** Time for a client to log in, in ms; 10 s when absent. */
@@ -94,6 +95,7 @@ const attend = async (
       plaintextOnly: parts.script.plaintextOnly,
     });
     if (negotiated.packet.code === requestCodes.cancel) {
+      parts.cancels.add({ at: parts.now(), encrypted: negotiated.encrypted });
       if (parts.backend !== undefined) await forwardCancel(parts.backend, negotiated.packet);
       endSoon(negotiated.stream, socket);
     } else {

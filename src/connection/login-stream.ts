@@ -4,10 +4,12 @@ import type { AccessToken } from '../auth/access-token.js';
 import { startBudget } from '../clock.js';
 import { asConnectorError, ConnectorError, isConnectorError } from '../errors.js';
 import { tlsFacts } from '../tls-facts.js';
+import { foreignStartup, optionsChanged } from './foreign-startup.js';
 import { Guard } from './guard.js';
 import type { LoginParts } from './login.js';
 import { proofOf, secretOf, tokenInTime } from './login-proof.js';
 import { isLoginRefusal, loginError, type LoginFacts } from './pg-error.js';
+import { foreignStartupOptions } from './session-settings.js';
 import {
   errorIn,
   isCancelRequest,
@@ -30,7 +32,8 @@ export interface LoginStreamEvents {
  * opens the verified transport; then the driver talks through a {@link Guard}. The stream answers the
  * request for the token itself, so that the driver never holds it, and turns what the server says
  * against the login into a ConnectorError. A token that was already in use and is refused is
- * replaced and the login repeated, once, without the driver noticing.
+ * replaced and the login repeated, once, without the driver noticing. Of the driver's startup packet
+ * only what is meant reaches the server ({@link foreignStartup}).
  *
  * From `connect()` to the first ReadyForQuery everything has to happen within `Timeout` (the token,
  * and then the rest), or the stream ends with TOKEN_TIMEOUT or CONNECT_TIMEOUT.
@@ -43,7 +46,7 @@ export class LoginStream extends EventEmitter {
   #startedAtMs = 0;
   #guard: Guard | undefined;
   #token: AccessToken | undefined;
-  /** The first message of the driver, for another try. */
+  /** The first message, for another try. */
   #startup: Buffer | undefined;
   #isSecondTry = false;
   #isLoggedIn = false;
@@ -85,8 +88,15 @@ export class LoginStream extends EventEmitter {
       callback?.(new ConnectorError('CONNECTION_LOST', { ...this.#address(), problem: 'it is not open' }));
       return false;
     }
-    if (!this.#isLoggedIn) this.#startup ??= data;
-    return this.#guard.write(data, callback);
+    if (this.#isLoggedIn || this.#startup) return this.#guard.write(data, callback);
+    try {
+      this.#startup = foreignStartup(data, foreignStartupOptions(this.#options.settings.server));
+    } catch (error) {
+      this.destroy(error as Error);
+      callback?.(error as Error);
+      return false;
+    }
+    return this.#guard.write(this.#startup, callback);
   }
 
   end(): this {
@@ -286,9 +296,4 @@ export class LoginStream extends EventEmitter {
     const { host, port } = this.#options.settings.server;
     return { host, port };
   }
-}
-
-/** What is told when a driver does not use the options of `poolOptions` as they are. */
-export function optionsChanged(problem: string): ConnectorError {
-  return new ConnectorError('POOL_OPTIONS_CHANGED', { problem });
 }

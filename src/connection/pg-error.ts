@@ -41,7 +41,8 @@ export function statementError(error: ServerError): ConnectorError {
   return new ConnectorError(code, { serverMessage, problem: `${serverMessage}.` }, contextOf(error));
 }
 
-const QUOTED = /"[^]*"/g;
+// From the first quote to the last, of whatever language: a value may hold quotes of its own.
+const QUOTED = /["«»‹›„“”‚‘’「」『』][^]*["«»‹›„“”‚‘’「」『』]/g;
 
 // A prepared statement whose result changed its columns shares its SQLSTATE with all that is not
 // supported; the routine of the server tells them apart in every language.

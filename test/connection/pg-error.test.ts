@@ -167,6 +167,33 @@ describe('the table of SQLSTATEs', () => {
     expect(error.message).to.equal('invalid input syntax for type integer: "…"');
   });
 
+  for (const [language, message, masked] of [
+    [
+      'German',
+      'ungültige Eingabesyntax für Typ integer: »mein "Wert«',
+      'ungültige Eingabesyntax für Typ integer: "…"',
+    ],
+    [
+      'French',
+      'syntaxe en entrée invalide pour le type integer : « mon »secret« »',
+      'syntaxe en entrée invalide pour le type integer : "…"',
+    ],
+    [
+      'Spanish',
+      'sintaxis no válida para tipo integer: «mi secreto»',
+      'sintaxis no válida para tipo integer: "…"',
+    ],
+    ['single guillemets', 'valeur ‹secret› invalide', 'valeur "…" invalide'],
+    ['low and high quotes', 'Wert „geheim“ ungültig', 'Wert "…" ungültig'],
+    ['single low and high quotes', 'Wert ‚geheim‘ ungültig', 'Wert "…" ungültig'],
+    ['curly quotes', 'value “secret” is invalid', 'value "…" is invalid'],
+    ['single curly quotes', 'value ‘secret’ is invalid', 'value "…" is invalid'],
+    ['corner brackets', '値「秘密」は無効です', '値"…"は無効です'],
+  ] as const)
+    it(`X-12 leaves the values out of a message of class 22 (${language})`, () => {
+      expect(statementError(serverError('22P02', message)).message).to.equal(masked);
+    });
+
   it('tells what ends a session, whatever the language of the server', () => {
     for (const sqlState of ['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04'])
       expect(isFatal(serverError(sqlState, 'x', { severity: 'FATAL' })), sqlState).to.equal(true);

@@ -54,6 +54,28 @@ describe('poolOptions with pg.Pool', function () {
   it('throws at once what is wrong in the settings', () =>
     failure(() => poolOptions('Server=x'), 'POSTGRESQL:SETTINGS', 'PROPERTIES_MISSING'));
 
+  it('throws for what the sessions of others cannot have behind a pooler in transaction mode', async () => {
+    const transaction = { PoolerMode: 'TRANSACTION' };
+    const asked = { Readonly: 'true', SearchPath: 'flows', StatementTimeout: '5', TimeZone: 'Asia/Tokyo' };
+    const { message, properties } = await failure(
+      () => poolOptions(use.properties({ ...transaction, ...asked })),
+      'POSTGRESQL:SETTINGS',
+      'PROPERTY_INVALID',
+    );
+    expect(properties).to.deep.equal(Object.keys(asked));
+    expect(message).to.include(Object.keys(asked).join(', '));
+    for (const [name, value] of Object.entries(asked)) {
+      const error = await failure(
+        () => poolOptions(use.properties({ ...transaction, [name]: value })),
+        'POSTGRESQL:SETTINGS',
+        'PROPERTY_INVALID',
+      );
+      expect(error.properties).to.deep.equal([name]);
+      poolOptions(use.properties({ [name]: value }));
+    }
+    poolOptions(use.properties({ ...transaction, TimeZone: 'UTC', Readonly: 'false' }));
+  });
+
   it('A-01 logs in with the token of the moment: statements, parameters, transactions', async () => {
     const pool = open({ ApplicationName: 'flows of others', TimeZone: 'Asia/Tokyo' });
     const { rows } = await pool.query(
@@ -251,7 +273,7 @@ describe('poolOptions with pg.Pool', function () {
     expect((await pool.query('select 1 as one')).rows).to.deep.equal([{ one: 1 }]);
   });
 
-  it("the driver's own cancel travels over verified TLS too", async () => {
+  it("B-16 the driver's own cancel travels over verified TLS too", async () => {
     const options = poolOptions(use.properties());
     const client = await poolOf(options).connect();
     const query = new pg.Query('select pg_sleep(30)');
@@ -264,6 +286,7 @@ describe('poolOptions with pg.Pool', function () {
     const canceller = new pg.Client(options) as unknown as { cancel: (of: unknown, query: unknown) => void };
     canceller.cancel(Object.assign(Object.create(client) as object, { activeQuery: query }), query);
     expect(await ended).to.include({ code: '57014' });
+    expect(use.sandbox.control.cancels().map(({ encrypted }) => encrypted)).to.deep.equal([true]);
     client.release();
   });
 
@@ -276,6 +299,20 @@ describe('poolOptions with pg.Pool', function () {
       expect(inspect(client, { depth: 9, showHidden: true })).not.to.include(password);
       client.release();
     });
+
+    for (const [code, changes] of [
+      ['DATABASE_UNKNOWN', { Database: 'nope' }],
+      ['PASSWORD_REFUSED', { Password: 'not this one' }],
+    ] as const)
+      it(`X-03 nor after a login that failed (${code})`, async () => {
+        const properties = use.properties(changes, 'password');
+        const client = new pg.Client(poolOptions(properties));
+        const ended = new Promise((resolve) => client.once('end', resolve));
+        expect(await client.connect().catch((error: unknown) => error)).to.include({ code });
+        await ended;
+        const seen = inspect(client, { depth: Infinity, showHidden: true });
+        expect(seen).not.to.include(properties['Password']);
+      });
 
     it('a wrong password is PASSWORD_REFUSED', () =>
       failure(

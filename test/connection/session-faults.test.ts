@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Connector } from '#src/connector.js';
 import type { ErrorCode, ErrorType } from '#src/errors.js';
 import { failure } from '../support/failure.js';
+import { ExpiringClock } from '../support/expiring-clock.js';
 import { untilTrue, useSandbox } from '../support/use-sandbox.js';
 
 describe('a session in trouble', function () {
@@ -39,10 +40,12 @@ describe('a session in trouble', function () {
       ]);
     }
     // A session that rested listens once before it sends: even a write then goes elsewhere.
-    const rested = await use.connect().provider.connect();
+    const clock = new ExpiringClock();
+    const rested = await use.connect({}, { clock }).provider.connect();
     await rested.all({ text: 'select 1', values: [] }, { writes: false });
     const { sent } = rested;
-    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    clock.expire();
+    await new Promise((resolve) => setTimeout(resolve, 0)); // a flow that a timer starts
     use.sandbox.control.dropSessions();
     const endsAt = performance.now() + 30;
     while (performance.now() < endsAt); // the end arrives while the event loop is busy
@@ -90,6 +93,20 @@ describe('a session in trouble', function () {
       'POSTGRESQL:OUTCOME_UNKNOWN',
       'OUTCOME_UNKNOWN',
     );
+  });
+
+  it('B-16 the key that cancels a statement travels over verified TLS', async () => {
+    const connector = use.connect({ PoolMaxSize: '1' });
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const running = select(connector, 'select pg_sleep(30) /* b16 */', { signal }).catch(() => undefined);
+    await untilTrue(() => isActive('/* b16 */'));
+    leaving.abort();
+    await running;
+    await untilTrue(async () => !(await isActive('/* b16 */')));
+    const encrypted = use.sandbox.control.cancels().map((cancel) => cancel.encrypted);
+    expect(encrypted.length).to.be.above(0);
+    expect(encrypted).not.to.include(false);
   });
 
   it('B-05 pg_cancel_backend is told as cancelled by the server, and the session stays', async () => {

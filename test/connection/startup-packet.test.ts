@@ -1,6 +1,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { createConnector } from '#src/connector.js';
+import pg from 'pg';
+import { createConnector, poolOptions } from '#src/connector.js';
 import { formatConnectionString } from '#src/settings/connection-string.js';
 import { resolveSettings } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
@@ -88,6 +89,69 @@ describe('the startup packet', function () {
     expect(options)
       .to.match(/^(-c \w+=[\w/]+ ?)+$/)
       .and.not.include('evil');
+  });
+
+  /** What a driver of others, with these options and this environment, says first. */
+  async function foreignPacket(
+    variables: Record<string, string>,
+    changes: Record<string, string> = {},
+    config: pg.ClientConfig = {},
+  ): Promise<Record<string, string>> {
+    const certificate = await use.sandbox.serverCertificates.pem('valid');
+    const refusal = { send: errorResponse('3D000', 'no such database') };
+    const server = await startFakeServer({ certificate, steps: [{ expect: 40 }, refusal, { close: 'end' }] });
+    const options = poolOptions(use.properties({ ...changes, Port: String(server.port) }));
+    await withEnvironment(variables, () =>
+      failure(
+        new pg.Client({ ...options, ...config }).connect(),
+        'POSTGRESQL:INVALID_DATABASE',
+        'DATABASE_UNKNOWN',
+      ),
+    );
+    await server.close();
+    return parametersOf(server.received[0]!);
+  }
+
+  const OF_DRIVER = {
+    PGOPTIONS: '-c search_path=evil',
+    PGREPLICATION: 'database',
+    PGAPPNAME: 'evil',
+    PGUSER: 'evil',
+    PGDATABASE: 'evil',
+  };
+
+  for (const mode of ['NONE', 'TRANSACTION'])
+    it(`P-26 P-27 that of a driver over poolOptions neither (PoolerMode=${mode})`, async () => {
+      const { options = '', ...parameters } = await foreignPacket(OF_DRIVER, { PoolerMode: mode });
+      expect(parameters).to.deep.equal({
+        user: use.sandbox.role,
+        database: use.sandbox.database,
+        application_name: 'pg-entra',
+        client_encoding: 'UTF8',
+      });
+      expect(options).to.equal(mode === 'NONE' ? '-c TimeZone=UTC' : '');
+    });
+
+  it('keeps what a driver over poolOptions adds, names in other scripts among it', async () => {
+    const own = '-c TimeZone=UTC -c work_mem=1MB';
+    const config = { options: own, lock_timeout: 1_000, application_name: 'Flüsse' };
+    expect(await foreignPacket({}, {}, config)).to.deep.equal({
+      user: use.sandbox.role,
+      database: use.sandbox.database,
+      application_name: 'Flüsse',
+      lock_timeout: '1000',
+      options: own,
+      client_encoding: 'UTF8',
+    });
+  });
+
+  it('P-26 a driver that takes other options, from wherever, gets no session', async () => {
+    const { options, ...others } = poolOptions(use.properties({ Readonly: 'true' }));
+    expect(options).to.include('read_only');
+    await withEnvironment(OF_DRIVER, () =>
+      failure(new pg.Client(others).connect(), 'POSTGRESQL:SETTINGS', 'POOL_OPTIONS_CHANGED'),
+    );
+    expect(use.sandbox.control.logins().map(({ outcome }) => outcome)).not.to.include('accepted');
   });
 
   it('P-26 a password in ~/.pgpass is not used', async () => {

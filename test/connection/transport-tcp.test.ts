@@ -6,6 +6,7 @@ import { openTcp } from '#src/connection/transport.js';
 import { dial, type Lookup } from '#src/connection/transport/tcp.js';
 import { systemClock } from '#src/clock.js';
 import { failure } from '../support/failure.js';
+import { untilTrue } from '../support/use-sandbox.js';
 import { endpointOf, gone, waitOf } from '../support/tls-server.js';
 
 const CANNOT_REACH = 'POSTGRESQL:CANNOT_REACH';
@@ -16,7 +17,11 @@ const { parentPort, workerData } = require('node:worker_threads');
 const server = require('node:net').createServer();
 server.listen({ host: '127.0.0.2', port: workerData.port, backlog: 1 }, () => {
   parentPort.postMessage('listening');
-  setTimeout(() => Atomics.wait(new Int32Array(workerData.stop), 0, 0), 5);
+  setTimeout(() => {
+    const stop = new Int32Array(workerData.stop);
+    Atomics.store(stop, 1, 1);
+    Atomics.wait(stop, 0, 0);
+  }, 5);
 });`;
 
 describe('the TCP connection', function () {
@@ -85,11 +90,11 @@ describe('the TCP connection', function () {
 
   it('N-19 a silent first address costs a quarter of a second, not the deadline', async () => {
     const port = await listen('127.0.0.1');
-    const stop = new Int32Array(new SharedArrayBuffer(4));
+    const stop = new Int32Array(new SharedArrayBuffer(8));
     const worker = new Worker(SILENT_LISTENER, { eval: true, workerData: { port, stop: stop.buffer } });
     await once(worker, 'message');
+    await untilTrue(() => Atomics.load(stop, 1) === 1);
     // Its queue holds two; from then on, nobody answers.
-    await new Promise((resolve) => setTimeout(resolve, 30));
     const fillers = await Promise.all(Array.from({ length: 2 }, () => dialling(port, namesOf('127.0.0.2'))));
     const startedAt = performance.now();
     expect(await reached(dialling(port, namesOf('127.0.0.2', '127.0.0.1')))).to.equal('127.0.0.1');

@@ -19,6 +19,7 @@ const META = {
   type: 'object',
   properties: {
     $schema: text,
+    $comment: text,
     title: text,
     description: text,
     type: { anyOf: [TYPE, { type: 'array', items: TYPE, minItems: 1, uniqueItems: true }] },
