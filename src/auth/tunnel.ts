@@ -226,6 +226,9 @@ function refusalOf(status: number, early: Buffer, proxy: OpenProxy): ConnectFail
   return new ConnectFailure('PROXY_REFUSED', nameOf(proxy), 'it answered more than was asked');
 }
 
+/** What a timer of Node.js takes at most. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /**
  * CONNECT of SOCKS 5 (RFC 1928) with user name and password (RFC 1929) where there are some, or of
  * SOCKS 4 with its extension 4A and a user name.
@@ -251,6 +254,8 @@ async function tunnelBySocks(socket: Socket, proxy: OpenProxy, target: Target): 
         password: secret,
       },
       destination: target,
+      // Whoever opened the socket limits the time; the library would do so after 30 s.
+      timeout: LONGEST_TIMER_MS,
     });
     return socket;
   } catch (error) {

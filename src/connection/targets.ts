@@ -1,7 +1,7 @@
 import { backoff } from '../auth/retry.js';
 import { deadline, delay, startBudget, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
-import { ConnectorError, isConnectorError, isOfType } from '../errors.js';
+import { ConnectorError, isConnectorError, isOfType, type ErrorCode } from '../errors.js';
 import type { ServerHost, ServerSettings, Settings } from '../settings/settings.js';
 import { fits, textOf, type HostRoles, type Placement, type ServerRole } from './host-roles.js';
 import type { PgSession } from './pg-session.js';
@@ -38,7 +38,8 @@ const LOGIN_MS = 1_000;
  * `prefer-standby` at any that can be reached where there is no standby. All hosts together get the
  * time of one `Timeout`, each an equal share of what is left. Once a server has said that it is
  * starting, stopping or full, all are tried again within that time (a minute at most), with
- * exponential back-off and jitter, also while it is down. As with libpq, a server that refuses who we are ends the search.
+ * exponential back-off and jitter, also while it is down. As with libpq, a server that refuses who we are ends the search, and so does
+ * a proxy or SSH server on the way that fails.
  *
  * @throws ConnectorError NO_SERVER_FITS; where `Server` names a single host its own error; what a
  *   login was refused with; the reason of `signal`
@@ -176,9 +177,19 @@ const ROLE_WORDS = {
 
 const FINAL_TYPES = ['POSTGRESQL:INVALID_CREDENTIALS', 'POSTGRESQL:INVALID_DATABASE'];
 
+/** Failures of the way, which is the same to every host: each further try would be one more wrong password. */
+const FAILURES_OF_THE_WAY: readonly ErrorCode[] = [
+  'FIREWALL_UNREACHABLE',
+  'FIREWALL_AUTHENTICATION_FAILED',
+  'SSH_UNREACHABLE',
+  'SSH_SERVER_NOT_VERIFIED',
+  'SSH_AUTHENTICATION_FAILED',
+];
+
 /** Whether the failure says something of one host only: another one may do better. */
 function isOfThisHost(error: unknown): error is ConnectorError {
   if (!isConnectorError(error) || FINAL_TYPES.includes(error.type)) return false;
+  if (FAILURES_OF_THE_WAY.includes(error.code)) return false;
   return isOfType(error, 'POSTGRESQL:CONNECTIVITY') || error.type === 'POSTGRESQL:PROTOCOL_VIOLATION';
 }
 

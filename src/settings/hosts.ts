@@ -1,10 +1,10 @@
 import { isIPv6 } from 'node:net';
-import { isHostName } from './host-name.js';
+import { asciiNameOf, isHostName } from './host-name.js';
 import type { ValueReader } from './value-reader.js';
 
 /** Where a server listens. */
 export interface ServerHost {
-  /** A name or an IP address, without brackets. */
+  /** A name in ASCII or an IP address, without brackets. */
   readonly host: string;
   readonly port: number;
 }
@@ -53,7 +53,7 @@ function hostOf(entry: string): { host: string; port: number | undefined } | und
   const port = digits === undefined ? undefined : Number(digits);
   const isPort = port === undefined || (port >= 1 && port <= 65_535);
   const isRight = name !== undefined && (bracketed === undefined ? isHostName(name) : isIPv6(bracketed));
-  return isRight && isPort ? { host: name, port } : undefined;
+  return isRight && isPort ? { host: asciiNameOf(name), port } : undefined;
 }
 
 /** What libpq, pgjdbc and Npgsql call them, in small letters without hyphens. */

@@ -122,15 +122,25 @@ function thumbprintIn(text: string): string | undefined {
 }
 
 function pinsOfCertificates(values: ValueReader): readonly string[] {
-  const blocks = values.pem('SSLServerCert')?.match(CERTIFICATE) ?? [];
+  const text = values.pem('SSLServerCert');
+  if (text === undefined) {
+    values.problem('SSLServerCert', NO_CERTIFICATE);
+    return [];
+  }
+  const blocks = text.match(CERTIFICATE) ?? [];
+  // Begun, but not ended: what is no certificate at all has been told already.
+  if (blocks.length === 0 && text.includes('-----BEGIN CERTIFICATE-----'))
+    values.problem('SSLServerCert', DAMAGED);
   try {
     return blocks.map((pem) => new X509Certificate(pem).fingerprint256.replaceAll(':', ''));
   } catch {
-    values.problem('SSLServerCert', 'holds a certificate that is damaged');
+    values.problem('SSLServerCert', DAMAGED);
     return [];
   }
 }
 
+const NO_CERTIFICATE = 'must be a SHA-256 thumbprint, a certificate in PEM form or the path of one';
+const DAMAGED = 'holds a certificate that is damaged';
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 function clientCertificateOf(values: ValueReader): ClientCertificate | undefined {

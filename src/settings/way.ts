@@ -56,7 +56,10 @@ function firewallOf(values: ValueReader): FirewallProxy | undefined {
   const [protocol, usualPort] = PROXIES[type];
   const port = values.optionalInteger('FirewallPort') ?? 0;
   values.count('FirewallPort', String(port === 0 ? usualPort : port), `usual for ${type}`);
-  const user = values.optionalChecked('FirewallUser', isPrintable, PRINTABLE);
+  const user =
+    protocol === 'http'
+      ? values.optionalChecked('FirewallUser', isBasicUser, BASIC_USER)
+      : values.optionalChecked('FirewallUser', isPrintable, PRINTABLE);
   if (user === undefined) values.idle(['FirewallPassword'], 'without FirewallUser');
   return {
     protocol,
@@ -72,6 +75,13 @@ const PRINTABLE = 'must not hold control characters';
 // A zero byte would end it in SOCKS4, and what stands behind would become another field.
 function isPrintable(text: string): boolean {
   return !/\p{Cc}/u.test(text);
+}
+
+const BASIC_USER = 'must hold neither control characters nor a colon with FirewallType TUNNEL';
+
+// A colon ends the user name in Basic credentials (RFC 7617 section 2): the rest would be taken for the password.
+function isBasicUser(text: string): boolean {
+  return isPrintable(text) && !text.includes(':');
 }
 
 function sshOf(values: ValueReader): SshServer | undefined {

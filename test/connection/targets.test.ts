@@ -6,6 +6,8 @@ import { startFakeServer, type FakeServer, type Step } from '../support/fake-ser
 import { authentication, errorResponse, message, READY } from '../support/server-messages.js';
 import { failure } from '../support/failure.js';
 import { recordingLogger } from '../support/log.js';
+import { startSocksProxy } from '../support/proxies.js';
+import { startSshServer } from '../support/ssh-server.js';
 import { untilTrue, useSandbox } from '../support/use-sandbox.js';
 
 const parameter = (name: string, value: string): Buffer => message('S', Buffer.from(`${name}\0${value}\0`));
@@ -181,6 +183,43 @@ describe('several servers', function () {
       expect(servers[1]!.received).to.have.length(0);
     });
   }
+
+  const wayThrough = (port: number): Record<string, Record<string, string>> => ({
+    FIREWALL_AUTHENTICATION_FAILED: {
+      ...{ FirewallType: 'SOCKS5', FirewallServer: '127.0.0.1', FirewallPort: `${port}` },
+      ...{ FirewallUser: 'u', FirewallPassword: 'wrong' },
+    },
+    FIREWALL_UNREACHABLE: { FirewallType: 'TUNNEL', FirewallServer: '127.0.0.1', FirewallPort: '1' },
+    SSH_UNREACHABLE: {
+      ...{ UseSSH: 'true', SSHServer: '127.0.0.1', SSHPort: '1', SSHUser: 'u', SSHPassword: 'p' },
+      SSHServerFingerprint: `SHA256:${'A'.repeat(43)}`,
+    },
+  });
+  for (const code of Object.keys(wayThrough(1)) as ErrorCode[])
+    it(`A-11 ${code} ends the search: the way is the same to every server`, async () => {
+      const proxy = await startSocksProxy({ credentials: 'u:right' });
+      ending.push(() => proxy.close());
+      const { connector, logger } = await cluster([PRIMARY, PRIMARY], wayThrough(proxy.port)[code]);
+      await failure(connector.provider.connect(), 'POSTGRESQL:CANNOT_REACH', code);
+      expect(logger.lines.filter((line) => line.includes('server.passed'))).to.deep.equal([]);
+    });
+
+  it('A-11 a wrong SSH password is tried once, however many servers there are', async () => {
+    const ssh = await startSshServer({ user: 'u', password: 'right' });
+    ending.push(() => ssh.close());
+    const { connector } = await cluster([PRIMARY, PRIMARY], {
+      ...{
+        UseSSH: 'true',
+        SSHServer: '127.0.0.1',
+        SSHPort: `${ssh.port}`,
+        SSHUser: 'u',
+        SSHPassword: 'wrong',
+      },
+      SSHServerFingerprint: ssh.fingerprint,
+    });
+    await failure(connector.provider.connect(), 'POSTGRESQL:CANNOT_REACH', 'SSH_AUTHENTICATION_FAILED');
+    expect(ssh.attempts).to.deep.equal(['password']);
+  });
 
   it('names every server with its reason where none can be used', async () => {
     const { connector, names, logger } = await cluster(['closed', STANDBY], {

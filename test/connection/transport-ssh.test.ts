@@ -3,9 +3,14 @@ import ssh2 from 'ssh2';
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { inspect } from 'node:util';
 import { createCertificateAuthority, keyFor, type CertificateAuthority } from '#sandbox/certificates.js';
+import { systemClock } from '#src/clock.js';
 import { openTransport, type Endpoint } from '#src/connection/transport.js';
+import { openSshKey } from '#src/connection/transport/openssh-key.js';
+import { openForwarding } from '#src/connection/transport/ssh.js';
+import { openWay } from '#src/connection/transport/way.js';
 import type { ErrorCode, ErrorType } from '#src/errors.js';
 import { Secret } from '#src/settings/secret.js';
 import type { SshProof } from '#src/settings/settings.js';
@@ -13,7 +18,15 @@ import { failure } from '../support/failure.js';
 import { useFolder } from '../support/folder.js';
 import { startSocksProxy } from '../support/proxies.js';
 import { startSshServer, type SshServer, type SshServerOptions } from '../support/ssh-server.js';
-import { echo, endpointOf, gone, startTlsServer, waitOf, type TlsServer } from '../support/tls-server.js';
+import {
+  abortedOnceDialled,
+  echo,
+  endpointOf,
+  gone,
+  startTlsServer,
+  waitOf,
+  type TlsServer,
+} from '../support/tls-server.js';
 
 const CANNOT_REACH = 'POSTGRESQL:CANNOT_REACH';
 const SETTINGS = 'POSTGRESQL:SETTINGS';
@@ -110,6 +123,22 @@ describe('the way through an SSH server', function () {
     await nothingOpen();
   });
 
+  it('keeps no process alive once it is told so, with TLS and without', async () => {
+    await start();
+    const held = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    for (const mode of ['verify-full', 'disable'] as const) {
+      const socket = await openTransport(through(byPassword(), {}, { mode }), waitOf());
+      const before = held();
+      expect(socket.unref()).to.equal(socket);
+      expect(held(), mode).to.equal(before - 1);
+      expect(socket.ref()).to.equal(socket);
+      expect(held(), mode).to.equal(before);
+      await gone(socket);
+      await nothingOpen();
+    }
+  });
+
   it('ends in good order when the stream does', async () => {
     await start();
     const socket = await openTransport(through(byPassword()), waitOf());
@@ -175,6 +204,29 @@ describe('the way through an SSH server', function () {
     expect(error.message).to.include('through the SSH server 127.0.0.1');
     while (silent.open > 0) await new Promise((resolve) => setImmediate(resolve));
     await silent.close();
+  });
+
+  it('a caller that left before the login leaves nothing open, and nobody logs in', async () => {
+    await start();
+    const { ssh: server } = through(byPassword()).way;
+    if (!server) throw new Error('there is no SSH server');
+    const reason = new Error('the caller left');
+    const carrier = connect(ssh.port, '127.0.0.1');
+    const left = openForwarding(carrier, server, { host: 'db.example', port: 1 }, AbortSignal.abort(reason));
+    expect(await left.catch((error: unknown) => error)).to.equal(reason);
+    expect(carrier.destroyed).to.equal(true);
+    expect(ssh.attempts).to.deep.equal([]);
+  });
+
+  it('a caller that leaves when the SSH server has just been reached leaves nothing open', async () => {
+    await start();
+    const { way } = through(byPassword());
+    const reason = new Error('the caller left');
+    const { signal } = abortedOnceDialled(reason);
+    const attempt = openWay({ host: 'db.example', port: 1 }, way, { clock: systemClock, signal });
+    expect(await attempt.catch((error: unknown) => error)).to.equal(reason);
+    await nothingOpen();
+    expect(ssh.attempts).to.deep.equal([]);
   });
 
   it('the stream ends when the SSH server dies in between', async () => {
@@ -289,6 +341,22 @@ describe('the way through an SSH server', function () {
       expect(await refused(through(byKey(hostile, PASSPHRASE)), SETTINGS, 'SSH_KEY_UNUSABLE')).to.include(
         'rounds',
       );
+    });
+
+    it('in PEM form with a wrong passphrase names the property', async () => {
+      await start();
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const pkcs8 = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: PASSPHRASE } as const;
+      const to = through(byKey(privateKey.export(pkcs8).toString(), 'wrong'));
+      const error = await failure(openTransport(to, waitOf()), SETTINGS, 'SSH_KEY_PASSPHRASE_WRONG');
+      expect(error.properties).to.deep.equal(['SSHClientCertPassword']);
+    });
+
+    it('waits for no thread that ended without an answer', async () => {
+      process.once('worker', (thread) => void thread.terminate());
+      const opened = openSshKey(locked, new Secret(PASSPHRASE));
+      const error: unknown = await opened.catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(Error).with.property('message').that.includes('without an answer');
     });
 
     it('opening it never holds the event loop up', async () => {

@@ -274,6 +274,24 @@ describe('TLS to the server', function () {
     });
   });
 
+  for (const during of ['reset', 'end'] as const)
+    it(`a connection that the server ${during === 'end' ? 'ends' : 'resets'} during the handshake may be tried again`, async () => {
+      server.options = { ...valid, handshake: during };
+      const lost = await failure(
+        openTransport(endpoint(), waitOf()),
+        'POSTGRESQL:CONNECTIVITY',
+        'CONNECTION_LOST',
+      );
+      expect(lost.retryable).to.equal(true);
+    });
+
+  it('a name with a dot at its end is asked for and verified without it', async () => {
+    const socket = (await tlsAs('localhost.')) as TLSSocket;
+    await echo(socket);
+    await gone(socket);
+    expect(server.names).to.deep.equal(['localhost']);
+  });
+
   describe('N-12 direct TLS', () => {
     for (const [what, answer] of [
       ['closes', 'end'],
@@ -374,17 +392,70 @@ describe('TLS to the server', function () {
       expect(server.counts.resumed).to.equal(1);
     });
 
-    it('is refused once the certificate has expired meanwhile', async () => {
-      server.options = await issue({ hosts: ['localhost'], notAfter: new Date(Date.now() + 60_000) });
+    it('is not offered once the certificate has expired, so that a renewed one is shown', async () => {
+      // The server takes its tickets also after the renewal, as one that keeps their key does.
+      const ticketKeys = Buffer.alloc(48, 1);
+      const short = await issue({ hosts: ['localhost'], notAfter: new Date(Date.now() + 60_000) });
+      server.options = { ...short, ticketKeys };
       const clock = new FakeClock(Date.now());
       const to = endpoint();
       const wait = () => ({ clock, budget: startBudget(clock, 5_000) });
       const socket = await openTransport(to, wait());
       await echo(socket);
       await gone(socket);
-      // By the clock of the machine it is still good: only what is looked at beside the handshake refuses it.
+      const { cert } = await issue({ hosts: ['localhost'] });
+      server.options = { ...short, cert, ticketKeys };
+      clock.advance(120_000);
+      const renewed = await openTransport(to, wait());
+      if (!(renewed instanceof TLSSocket)) throw new Error('it is not encrypted');
+      expect(renewed.isSessionReused()).to.equal(false);
+      expect(renewed.getPeerCertificate().raw.equals(new X509Certificate(cert).raw)).to.equal(true);
+      await gone(renewed);
+    });
+
+    it('is not offered once a pinned certificate has expired, which is refused', async () => {
+      server.options = await issue({ hosts: ['localhost'], notAfter: new Date(Date.now() + 60_000) });
+      const clock = new FakeClock(Date.now());
+      const to = endpoint({ pins: [thumbprint(String(server.options.cert))] });
+      const wait = () => ({ clock, budget: startBudget(clock, 5_000) });
+      const socket = await openTransport(to, wait());
+      await echo(socket);
+      await gone(socket);
       clock.advance(120_000);
       await failure(openTransport(to, wait()), TLS, 'SERVER_CERTIFICATE_EXPIRED');
+      expect(server.counts.resumed).to.equal(0);
+    });
+
+    for (const negotiation of ['postgres', 'direct'] as const)
+      it(`a server that fails over a session is asked without one in the same wait, and offered none for an hour (${negotiation})`, async () => {
+        // OpenSSL breaks resumptions off then, for want of a session id context.
+        server.options = { ...valid, requestCert: true };
+        const clock = new FakeClock(Date.now());
+        const to = endpoint({ negotiation });
+        const visit = async (): Promise<number> => {
+          const socket = await openTransport(to, { clock, budget: startBudget(clock, 5_000) });
+          expect(isVerified(socket, to.tls)).to.equal(true);
+          await echo(socket);
+          await gone(socket);
+          return server.counts.connections;
+        };
+        expect([await visit(), await visit(), await visit()]).to.deep.equal([1, 3, 4]);
+        clock.advance(3_601_000);
+        expect([await visit(), await visit(), await visit()]).to.deep.equal([5, 7, 8]);
+      });
+
+    it('a server that fails with and without a session is asked twice, then once', async () => {
+      const to = endpoint();
+      await connects(to);
+      server.options = { ...valid, minVersion: 'TLSv1', maxVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' };
+      await failure(openTransport(to, waitOf()), TLS, 'TLS_FAILED');
+      expect(server.counts.connections).to.equal(3);
+      await failure(openTransport(to, waitOf()), TLS, 'TLS_FAILED');
+      expect(server.counts.connections).to.equal(4);
+      server.options = valid;
+      await connects(to);
+      await connects(to);
+      expect(server.counts).to.deep.equal({ connections: 6, resumed: 1 });
     });
   });
 

@@ -1,13 +1,24 @@
 import { expect } from 'chai';
+import { mock } from 'node:test';
 import { inspect } from 'node:util';
 import { createCertificateAuthority, keyFor, type CertificateAuthority } from '#sandbox/certificates.js';
+import { systemClock } from '#src/clock.js';
 import { openTransport, type Endpoint } from '#src/connection/transport.js';
+import { openWay } from '#src/connection/transport/way.js';
 import type { ErrorCode } from '#src/errors.js';
 import { Secret } from '#src/settings/secret.js';
 import type { FirewallProxy } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
 import { startHttpProxy, startSocks4Proxy, startSocksProxy, type TestProxy } from '../support/proxies.js';
-import { echo, endpointOf, gone, startTlsServer, waitOf, type TlsServer } from '../support/tls-server.js';
+import {
+  abortedOnceDialled,
+  echo,
+  endpointOf,
+  gone,
+  startTlsServer,
+  waitOf,
+  type TlsServer,
+} from '../support/tls-server.js';
 
 const CANNOT_REACH = 'POSTGRESQL:CANNOT_REACH';
 const PASSWORD = 'pr0xy-p4ssword-that-must-not-show';
@@ -93,6 +104,17 @@ describe('the way through a proxy', function () {
         await refused(through(protocol, { port: 1 }), 'FIREWALL_UNREACHABLE', /ECONNREFUSED/);
       });
 
+      it('is not asked when its caller left as soon as it was reached, and nothing stays open', async () => {
+        proxy = await STARTS[protocol]();
+        const { host, port, way } = through(protocol);
+        const reason = new Error('the caller left');
+        const { signal } = abortedOnceDialled(reason);
+        const attempt = openWay({ host, port }, way, { clock: systemClock, signal });
+        expect(await attempt.catch((error: unknown) => error)).to.equal(reason);
+        while (proxy.open > 0) await new Promise((resolve) => setImmediate(resolve));
+        expect(proxy.asked).to.deep.equal([]);
+      });
+
       it('N-02 that stays silent is left at the deadline, and nothing stays open', async () => {
         proxy = await STARTS[protocol]({ instead: 'silence' });
         const silent = openTransport(through(protocol), waitOf(150));
@@ -102,6 +124,28 @@ describe('the way through a proxy', function () {
       });
     });
   }
+
+  it('SOCKS has all of the time that there is', async () => {
+    proxy = await startSocksProxy({ instead: 'silence' });
+    const caller = new AbortController();
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      let isOver = false;
+      const attempt = openTransport(through('socks5'), waitOf(60_000, caller.signal)).catch(
+        () => (isOver = true),
+      );
+      while (proxy.open === 0) await new Promise((resolve) => setImmediate(resolve));
+      // Until the proxy has been asked.
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      mock.timers.tick(40_000);
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      expect(isOver).to.equal(false);
+      caller.abort();
+      await attempt;
+    } finally {
+      mock.timers.reset();
+    }
+  });
 
   it('never goes directly where the proxy does not answer', async () => {
     const before = server.counts.connections;

@@ -37,6 +37,20 @@ describe('the way to the server', () => {
       expect(notesOf(text)).to.deep.equal(protocol === 'socks4' ? [idle] : []);
     });
 
+  it('takes a colon in the user name of SOCKS, whose fields have lengths', () => {
+    const text = `${TOKEN}FirewallType=SOCKS5;FirewallServer=proxy;FirewallUser=domain:u`;
+    expect(serverOf(text).way.firewall?.user).to.equal('domain:u');
+  });
+
+  it('names its hosts as certificates and DNS do', () => {
+    const { way, hosts } = serverOf(
+      `${TOKEN}${SSH}SSHPassword=x;SSHServer=bücke.example;FirewallType=SOCKS5;FirewallServer=straße.example;Server="bücher.example,[::1],Plain.example"`,
+    );
+    expect(way.ssh?.host).to.equal('xn--bcke-0ra.example');
+    expect(way.firewall?.host).to.equal('xn--strae-oqa.example');
+    expect(hosts.map(({ host }) => host)).to.deep.equal(['xn--bcher-kva.example', '::1', 'Plain.example']);
+  });
+
   it('is SSH by password or by key', () => {
     const { ssh } = serverOf(`${TOKEN}${SSH}SSHPassword=x`).way;
     expect(ssh).to.include({ host: 'bastion', port: 22, user: 't', fingerprint: DIGEST });
@@ -60,6 +74,11 @@ describe('the way to the server', () => {
 
   const refused: readonly (readonly [text: string, code: ErrorCode, words: string])[] = [
     ['FirewallType=SOCKS5', 'PROPERTIES_MISSING', 'FirewallServer (Firewall)'],
+    [
+      'FirewallType=TUNNEL;FirewallServer=proxy;FirewallUser=domain:u',
+      'PROPERTY_INVALID',
+      'FirewallUser must hold neither control characters nor a colon',
+    ],
     [
       'FirewallType=TUNNEL;FirewallServer=http://proxy',
       'PROPERTY_INVALID',
@@ -112,6 +131,21 @@ describe('the pinned certificate', () => {
     expect(notesOf(`${PASSWORD}SSLMode=disable;SSLServerCert=${HEX}`)).to.deep.equal([
       'SSLServerCert has no effect with SSLMode disable.',
     ]);
+  });
+
+  for (const given of ['system', ''])
+    it(`is never "${given}": no pin at all would be taken for one`, async () => {
+      const refused = () => explainSettings(`${PASSWORD}SSLServerCert="${given}"`);
+      if (given === '') expect(refused().settings.server.tls.pins).to.equal(undefined);
+      else
+        expect((await failure(refused, SETTINGS, 'PROPERTY_INVALID')).message).to.include(
+          'SSLServerCert must be a SHA-256 thumbprint',
+        );
+    });
+
+  it('that is begun and not ended is damaged', async () => {
+    const refused = () => explainSettings(`${PASSWORD}SSLServerCert="-----BEGIN CERTIFICATE-----\nAA=="`);
+    expect((await failure(refused, SETTINGS, 'PROPERTY_INVALID')).message).to.include('is damaged');
   });
 
   const MD5 = 'd41d8cd98f00b204e9800998ecf8427e';

@@ -10,6 +10,8 @@ export interface TlsServer {
   readonly counts: { connections: number; resumed: number };
   /** Everything that was received outside of TLS. */
   readonly clear: Buffer[];
+  /** Names that clients asked for in TLS (SNI). */
+  readonly names: string[];
   /** Connections that are open. */
   readonly open: number;
   /** How further connections are met. */
@@ -22,6 +24,8 @@ export interface TlsServerOptions
   /** Sent in answer to the SSLRequest in place of `S`; then nothing more, or the end. */
   readonly answer?: Buffer | 'silence' | 'end';
   readonly protocols?: string[];
+  /** What becomes of the connection when the handshake has begun. */
+  readonly handshake?: 'reset' | 'end';
 }
 
 export async function startTlsServer(options: TlsServerOptions): Promise<TlsServer> {
@@ -48,6 +52,11 @@ export async function startTlsServer(options: TlsServerOptions): Promise<TlsServ
         else socket.write(answer ?? 'S');
         if (answer !== undefined) return;
       }
+      const { handshake } = running.options;
+      if (handshake !== undefined) {
+        socket.once('data', () => (handshake === 'end' ? socket.end() : socket.resetAndDestroy()));
+        return;
+      }
       const stream = new TLSSocket(socket, {
         isServer: true,
         secureContext: contextOf(running.options),
@@ -57,6 +66,7 @@ export async function startTlsServer(options: TlsServerOptions): Promise<TlsServ
       stream.on('error', () => undefined);
       stream.once('secure', () => {
         if (stream.isSessionReused()) running.counts.resumed += 1;
+        if (typeof stream.servername === 'string') running.names.push(stream.servername);
       });
       stream.on('data', (chunk: Buffer) => {
         const { CN } = (stream.getPeerCertificate() as { subject?: { CN: string } }).subject ?? {};
@@ -68,6 +78,7 @@ export async function startTlsServer(options: TlsServerOptions): Promise<TlsServ
     port: 0,
     counts: { connections: 0, resumed: 0 },
     clear: [],
+    names: [],
     get open() {
       return sockets.size;
     },
@@ -126,4 +137,19 @@ export async function gone(socket: Socket): Promise<void> {
   const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.destroy();
   await closed;
+}
+
+/** A caller that leaves at the very moment at which a TCP connection is there, before anything is built on it. */
+export function abortedOnceDialled(reason: Error): AbortController {
+  const caller = new AbortController();
+  const { signal } = caller;
+  const remove = signal.removeEventListener.bind(signal);
+  // Dialling listens until it is over.
+  signal.removeEventListener = (...given: Parameters<typeof remove>): void => {
+    remove(...given);
+    queueMicrotask(() => {
+      caller.abort(reason);
+    });
+  };
+  return caller;
 }

@@ -75,23 +75,25 @@ export function tlsError(error: unknown, { host, port, tls }: Endpoint): Connect
   if (isAboutOurCertificate(error)) return new ConnectorError('CLIENT_CERTIFICATE_REFUSED', details, context);
   const code = TLS_CODES[codeOf(error)];
   if (code !== undefined) return new ConnectorError(code as 'SERVER_CERTIFICATE_EXPIRED', details, context);
-  const isDirect = tls.negotiation === 'direct' && isNoTls(error);
-  return new ConnectorError(isDirect ? 'DIRECT_TLS_REFUSED' : 'TLS_FAILED', details, context);
+  if (!isNoTls(error)) return new ConnectorError('TLS_FAILED', details, context);
+  if (tls.negotiation === 'direct') return new ConnectorError('DIRECT_TLS_REFUSED', details, context);
+  // A server that has agreed to TLS and then ends the connection has broken down, or the network has.
+  return new ConnectorError(isLoss(error) ? 'CONNECTION_LOST' : 'TLS_FAILED', details, context);
 }
 
 /** The other side ended the connection, or did not mean PostgreSQL. */
 export class NoTls extends Error {}
 
-/** What a server gives that takes the beginning of TLS for a startup packet. */
-const NO_TLS_CODES = [
-  'ECONNRESET',
-  'EPIPE',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-];
+/** What a server gives that takes the beginning of TLS for a startup packet, if it does not end the connection. */
+const NO_TLS_CODES = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
 
 function isNoTls(error: unknown): boolean {
-  return error instanceof NoTls || NO_TLS_CODES.includes(codeOf(error));
+  return isLoss(error) || NO_TLS_CODES.includes(codeOf(error));
+}
+
+// Node.js gives ECONNRESET for an orderly end as well.
+function isLoss(error: unknown): boolean {
+  return error instanceof NoTls || ['ECONNRESET', 'EPIPE'].includes(codeOf(error));
 }
 
 // Alerts by which a server says that it wants a certificate of ours or does not take it (RFC 8446 section 6.2).

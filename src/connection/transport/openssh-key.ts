@@ -127,6 +127,10 @@ function derive(workerData: Derivation): Promise<Buffer> {
       resolve(Buffer.from(derived));
     });
     thread.once('error', reject);
+    // Of no effect after an answer; without one nothing else would tell its end.
+    thread.once('exit', () => {
+      reject(new Error('the thread that derives the key ended without an answer'));
+    });
   });
 }
 
@@ -138,6 +142,7 @@ function unusable(problem: string): ConnectorError {
   return new ConnectorError('SSH_KEY_UNUSABLE', { problem }, { properties: ['SSHClientCert'] });
 }
 
-function passphraseWrong(): ConnectorError {
+/** Wrong or missing. */
+export function passphraseWrong(): ConnectorError {
   return new ConnectorError('SSH_KEY_PASSPHRASE_WRONG', {}, { properties: ['SSHClientCertPassword'] });
 }

@@ -5,7 +5,7 @@ import { ConnectorError, isConnectorError } from '../../errors.js';
 import { Secret } from '../../settings/secret.js';
 import type { SshProof } from '../../settings/settings.js';
 import { FileMade, type ReadFile } from './file-made.js';
-import { openSshKey } from './openssh-key.js';
+import { openSshKey, passphraseWrong } from './openssh-key.js';
 
 type KeyProof = Extract<SshProof, { kind: 'key' }>;
 
@@ -73,7 +73,7 @@ async function readPem(text: string, passphrase: Secret | undefined): Promise<st
 
 function pemError(error: unknown): unknown {
   if (!isConnectorError(error)) return error;
-  if (error.code === 'CERTIFICATE_PASSWORD_WRONG') return new ConnectorError('SSH_KEY_PASSPHRASE_WRONG', {});
+  if (error.code === 'CERTIFICATE_PASSWORD_WRONG') return passphraseWrong();
   return unusable(error.message.replace(/^.*?: |\.$/g, ''));
 }
 

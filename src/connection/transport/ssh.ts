@@ -7,6 +7,7 @@ import type { SshServer } from '../../settings/settings.js';
 import { sshUnreachable } from './failures.js';
 import { sshKeyOf } from './ssh-key.js';
 import { SshStream } from './ssh-stream.js';
+import { endWith } from './stage.js';
 
 /**
  * A stream to `target` that the SSH server at the other end of `carrier` opens, once it has shown
@@ -14,7 +15,8 @@ import { SshStream } from './ssh-stream.js';
  * owns `carrier`: both end together, and both end when `signal` aborts before it is there.
  *
  * @throws ConnectorError SSH_UNREACHABLE, SSH_SERVER_NOT_VERIFIED, SSH_AUTHENTICATION_FAILED,
- *   SSH_FORWARDING_REFUSED, SSH_KEY_UNUSABLE, SSH_KEY_PASSPHRASE_WRONG, PROPERTY_FILE_UNREADABLE
+ *   SSH_FORWARDING_REFUSED, SSH_KEY_UNUSABLE, SSH_KEY_PASSPHRASE_WRONG, PROPERTY_FILE_UNREADABLE;
+ *   the reason of `signal`
  */
 export async function openForwarding(
   carrier: Socket,
@@ -22,11 +24,14 @@ export async function openForwarding(
   target: Target,
   signal: AbortSignal,
 ): Promise<Socket> {
-  signal.addEventListener('abort', () => carrier.destroy(), { once: true });
+  endWith(signal, carrier);
   try {
     const { default: ssh2 } = await import('ssh2');
     const client = new ssh2.Client();
-    await logIn(client, { sock: carrier, ...(await loginOf(ssh)) }, ssh);
+    const login = await loginOf(ssh);
+    // On a carrier that is gone already, the library would wait for ever.
+    signal.throwIfAborted();
+    await logIn(client, { sock: carrier, ...login }, ssh);
     const channel = await forward(client, ssh, target);
     return new SshStream(channel, client, carrier) as unknown as Socket;
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { deadline, type Budget, type Clock } from '../../clock.js';
 import { ConnectorError } from '../../errors.js';
 import type { TlsSettings, WaySettings } from '../../settings/settings.js';
@@ -58,4 +59,19 @@ export async function within<T>(
   } finally {
     dispose();
   }
+}
+
+/**
+ * Has `socket` end when `signal` aborts; at once where it has aborted already.
+ *
+ * @throws the reason of `signal`
+ */
+export function endWith(signal: AbortSignal, socket: Socket): void {
+  const leave = (): void => {
+    socket.destroy();
+  };
+  signal.addEventListener('abort', leave, { once: true });
+  if (!signal.aborted) return;
+  leave();
+  throw signal.reason as Error;
 }

@@ -1,12 +1,15 @@
-import { isIP, type Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { checkServerIdentity, connect, TLSSocket, type PeerCertificate, type SecureContext } from 'node:tls';
 import { nameOf } from '../../auth/proxy.js';
-import { ConnectorError } from '../../errors.js';
+import type { Clock } from '../../clock.js';
+import { ConnectorError, isConnectorError } from '../../errors.js';
 import type { TlsSettings } from '../../settings/settings.js';
-import { connectionLost, NoTls, tlsError } from './failures.js';
+import { NoTls, tlsError } from './failures.js';
 import { within, type Endpoint, type Settle, type Wait } from './stage.js';
-import { showAgain } from './tickets.js';
+import { showAgain, type Ticket, type Tickets } from './tickets.js';
+import { requestTls } from './tls-request.js';
 import { trustOf, type Trust } from './trust.js';
+import { openTcp } from './way.js';
 
 /** Whether the peer of `socket` has proved to be the server that `tls` asks for. */
 export function isVerified(socket: Socket, { mode, pins }: TlsSettings): boolean {
@@ -17,74 +20,80 @@ export function isVerified(socket: Socket, { mode, pins }: TlsSettings): boolean
 
 /**
  * TLS on an open connection: after PostgreSQL's SSLRequest (documentation, section 54.2.11), or at
- * once. Destroys `socket` on failure.
+ * once. Destroys `socket` on failure. Where the server fails over a session that it was to resume,
+ * a second connection, made by the same way within the same wait, begins anew.
  *
- * @throws ConnectorError of type POSTGRESQL:TLS; PROTOCOL_VIOLATION; of type POSTGRESQL:SETTINGS for a
- *   client certificate that cannot be used
+ * @throws ConnectorError of type POSTGRESQL:TLS; CONNECTION_LOST; PROTOCOL_VIOLATION; of type
+ *   POSTGRESQL:SETTINGS for a client certificate that cannot be used; where there is a second
+ *   connection, also what {@link openTcp} throws
  */
 export async function startTls(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<TLSSocket> {
+  const trust = await orDestroy(socket, trustFor(endpoint, wait));
+  await agree(socket, endpoint, wait);
+  const ticket = ticketFor(endpoint, trust.tickets, wait.clock);
   try {
-    const trust = await within<Trust>(wait, endpoint, 'the TLS handshake', (settle) => {
-      trustOf(endpoint.tls).then(
-        (made) => {
-          settle.resolve(made);
-        },
-        (error: unknown) => {
-          settle.reject(error as Error);
-        },
-      );
-    }).catch((error: unknown) => {
-      throw wait.signal?.aborted === true ? error : tlsError(error, endpoint);
-    });
-    if (endpoint.tls.negotiation === 'postgres') await requestTls(socket, endpoint, wait);
-    return await shakeHands(socket, endpoint, trust, wait);
+    return await orDestroy(socket, shakeHands(socket, endpoint, { ...trust, ticket }, wait));
+  } catch (error) {
+    if (!ticket || !isOfTheHandshake(error)) throw error;
+  }
+  const again = await openTcp(endpoint, wait);
+  await agree(again, endpoint, wait);
+  const offer = { ...trust, ticket: undefined };
+  const stream = await orDestroy(again, shakeHands(again, endpoint, offer, wait));
+  trust.tickets.renounce(nameOf(endpoint), wait.clock.steadyMs());
+  return stream;
+}
+
+async function orDestroy<T>(socket: Socket, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
   } catch (error) {
     socket.destroy();
     throw error;
   }
 }
 
-const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+async function agree(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<void> {
+  if (endpoint.tls.negotiation === 'postgres') await orDestroy(socket, requestTls(socket, endpoint, wait));
+}
 
-function requestTls(socket: Socket, endpoint: Endpoint, wait: Wait): Promise<void> {
-  return within(wait, endpoint, 'the TLS request', (settle) => {
-    const finish = (act: () => void): void => {
-      socket.pause();
-      socket.off('data', onData).off('error', onError).off('close', onClose);
-      act();
-    };
-    const onData = (answer: Buffer): void => {
-      finish(() => {
-        const error = refusalOf(answer, endpoint);
-        if (error) settle.reject(error);
-        else settle.resolve();
-      });
-    };
-    const onError = (error: Error): void => {
-      finish(() => {
-        settle.reject(connectionLost(error, endpoint));
-      });
-    };
-    const onClose = (): void => {
-      onError(new Error('closed during the TLS request'));
-    };
-    settle.onAbort(() => {
-      finish(() => undefined);
-    });
-    socket.on('data', onData).on('error', onError).on('close', onClose);
-    socket.write(SSL_REQUEST);
+function trustFor(endpoint: Endpoint, wait: Wait): Promise<Trust> {
+  return within<Trust>(wait, endpoint, 'the TLS handshake', (settle) => {
+    trustOf(endpoint.tls).then(
+      (made) => {
+        settle.resolve(made);
+      },
+      (error: unknown) => {
+        settle.reject(error as Error);
+      },
+    );
+  }).catch((error: unknown) => {
+    throw wait.signal?.aborted === true ? error : tlsError(error, endpoint);
   });
 }
 
-// More than the one byte would be text stuffed in before encryption begins (CVE-2021-23222). The text of
-// an error is not shown: anybody on the way could have written it (CVE-2024-10977).
-function refusalOf(answer: Buffer, endpoint: Endpoint): ConnectorError | undefined {
-  const { host, port } = endpoint;
-  const first = answer.toString('latin1', 0, 1);
-  if (first === 'S' && answer.length === 1) return undefined;
-  if (first === 'N') return new ConnectorError('SERVER_WITHOUT_TLS', { host, port });
-  const problem = first === 'E' ? 'an error in answer to the TLS request' : 'no answer to the TLS request';
-  return new ConnectorError('PROTOCOL_VIOLATION', { host, port, problem });
+// A server that asks for certificates may break a resumption off (OpenSSL does without a session id
+// context); with a certificate of ours that is the rule. An expired one was renewed, most likely: it is to be shown.
+function ticketFor(endpoint: Endpoint, tickets: Tickets, clock: Clock): Ticket | undefined {
+  if (!resumes(endpoint.tls)) return undefined;
+  const ticket = tickets.of(nameOf(endpoint), clock.steadyMs());
+  return ticket && !timeProblem(ticket.shown.certificate, clock.wallMs()) ? ticket : undefined;
+}
+
+function resumes({ clientCertificate }: TlsSettings): boolean {
+  return clientCertificate === undefined;
+}
+
+/** Whether the handshake itself failed, and not what the server showed in it. */
+function isOfTheHandshake(error: unknown): boolean {
+  return (
+    isConnectorError(error) && ['TLS_FAILED', 'DIRECT_TLS_REFUSED', 'CONNECTION_LOST'].includes(error.code)
+  );
+}
+
+/** What one connection is encrypted with. */
+interface Offer extends Trust {
+  readonly ticket: Ticket | undefined;
 }
 
 /** Smallest group of a Diffie-Hellman exchange, in bits (RFC 9325 section 4.1). */
@@ -93,11 +102,10 @@ const MIN_DH_BITS = 2048;
 async function shakeHands(
   socket: Socket,
   endpoint: Endpoint,
-  { context, tickets }: Trust,
+  { context, tickets, ticket }: Offer,
   wait: Wait,
 ): Promise<TLSSocket> {
   const server = nameOf(endpoint);
-  const ticket = resumes(endpoint.tls) ? tickets.of(server, wait.clock.steadyMs()) : undefined;
   const stream = encrypt(socket, endpoint, context, ticket?.session);
   // In TLS 1.2 a session comes before its server is verified.
   let early: Buffer | undefined;
@@ -122,11 +130,6 @@ async function shakeHands(
   return stream;
 }
 
-// A server that asks for certificates may break a resumption off (OpenSSL does without a session id context).
-function resumes({ clientCertificate }: TlsSettings): boolean {
-  return clientCertificate === undefined;
-}
-
 function encrypt(
   socket: Socket,
   { host, tls }: Endpoint,
@@ -137,7 +140,8 @@ function encrypt(
   const stream = connect({
     socket,
     host,
-    ...(isIP(host) === 0 && { servername: host }),
+    // Without the dot that may end it (RFC 6066 section 3).
+    ...(isIP(host) === 0 && { servername: host.replace(/\.$/, '') }),
     ...(session && { session }),
     ...(tls.mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
     secureContext,
@@ -149,7 +153,22 @@ function encrypt(
   // What happens to it before a session listens interests nobody.
   stream.on('error', () => undefined);
   stream.once('close', () => socket.destroy());
+  if (!(socket instanceof Socket)) keepWith(stream, socket);
   return stream;
+}
+
+// Node.js passes neither on where the encrypted stream is no socket of its own.
+function keepWith(stream: TLSSocket, carrier: Pick<Socket, 'ref' | 'unref'>): void {
+  Object.assign(stream, {
+    ref: () => {
+      carrier.ref();
+      return stream;
+    },
+    unref: () => {
+      carrier.unref();
+      return stream;
+    },
+  });
 }
 
 function awaitHandshake(stream: TLSSocket, endpoint: Endpoint, wait: Wait, settle: Settle<undefined>): void {
@@ -192,10 +211,8 @@ function peerProblem(stream: TLSSocket, { host, port, tls }: Endpoint, nowMs: nu
   if (mode === 'require') return undefined;
   if (!stream.authorized) return stream.authorizationError;
   if (!stream.isSessionReused()) return undefined;
-  // Node.js looks at neither name nor time when a session is resumed.
-  const certificate = stream.getPeerCertificate();
-  const named = mode === 'verify-full' ? checkServerIdentity(host, certificate) : undefined;
-  return named ?? timeProblem(certificate, nowMs);
+  // Node.js looks at no name when a session is resumed; at the time we did before the session was offered.
+  return mode === 'verify-full' ? checkServerIdentity(host, stream.getPeerCertificate()) : undefined;
 }
 
 // Written this way round, a date that cannot be read is refused as well.
