@@ -71,8 +71,8 @@ class Attempts {
   #dead = 0;
   #isRepeated = false;
 
-  constructor({ plan: { writes, leavesTrace } }: PlannedOperation) {
-    this.#isRepeatable = !writes && !leavesTrace;
+  constructor({ plan: { mayWrite, leavesTrace } }: PlannedOperation) {
+    this.#isRepeatable = !mayWrite && !leavesTrace;
   }
 
   // Not after a word of the server (57P01, say): somebody may have meant this very statement. Nor where a
