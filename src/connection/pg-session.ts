@@ -179,11 +179,11 @@ export class PgSession implements Session, Poolable {
     };
     let ended = false;
     let isPaused = false;
-    let isStopped = false;
+    const fate = { isStopped: false };
     const { signal } = options;
     const leave = (): void => {
       if (!isPaused || ended || !this.#isWhole()) return;
-      isStopped = true;
+      fate.isStopped = true;
       wrapUp();
       this.#stop();
       endTurn();
@@ -202,13 +202,13 @@ export class PgSession implements Session, Poolable {
         isPaused = true;
         yield batch;
         isPaused = false;
-        if (isStopped) throw this.#withDoubt(asConnectorError(signal?.reason, signal), options);
+        if (fate.isStopped) throw this.#withDoubt(asConnectorError(signal?.reason, signal), options);
         if (ended) return;
       }
     } finally {
       signal?.removeEventListener('abort', leave);
       isPaused = false;
-      if (!isStopped) await this.#endCursor(cursor, { ...options, writes: options.writes && !ended });
+      if (!fate.isStopped) await this.#endCursor(cursor, { ...options, writes: options.writes && !ended });
       endTurn();
     }
   }

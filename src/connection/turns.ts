@@ -18,11 +18,11 @@ export class Turns {
   }
 
   async #wait(within: (turn: Promise<void>) => Promise<void>): Promise<void> {
-    let isMine = false;
+    const place = { isMine: false };
     let begin: () => void = () => undefined;
     const turn = new Promise<void>((resolve) => {
       begin = (): void => {
-        isMine = true;
+        place.isMine = true;
         resolve();
       };
     });
@@ -31,7 +31,7 @@ export class Turns {
       await within(turn);
     } catch (error) {
       // It may have come in the very moment in which the wait was given up.
-      if (isMine) this.#pass();
+      if (place.isMine) this.#pass();
       this.#waiting.delete(begin);
       throw error;
     }
