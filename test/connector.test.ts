@@ -214,7 +214,9 @@ describe('connector', function () {
     const connector = connect({ PoolMaxSize: '1' });
     const suicide = { sql: 'select pg_terminate_backend(pg_backend_pid())' };
     for (let round = 0; round < 3; round += 1) {
-      await failure(connector.execute('select', suicide), 'POSTGRESQL:CONNECTIVITY', 'SERVER_STARTING');
+      const work = connector.execute('select', suicide);
+      const { cause } = await failure(work, 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
+      expect(cause).to.have.property('code', 'SERVER_STARTING');
       expect((await connector.execute('select', { sql: 'select 1' })).rows).to.have.length(1);
     }
     await failure(connector.execute('execute', suicide), 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
@@ -227,11 +229,12 @@ describe('connector', function () {
         if (batch.length > 0) after();
       }
     };
-    await failure(
+    const { cause } = await failure(
       drain('select pg_terminate_backend(pg_backend_pid())'),
-      'POSTGRESQL:CONNECTIVITY',
-      'SERVER_STARTING',
+      'POSTGRESQL:OUTCOME_UNKNOWN',
+      'OUTCOME_UNKNOWN',
     );
+    expect(cause).to.have.property('code', 'SERVER_STARTING');
     await failure(
       drain('select generate_series(1, 1000000)', () => use.sandbox.control.dropSessions()),
       'POSTGRESQL:CONNECTIVITY',

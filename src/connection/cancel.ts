@@ -35,17 +35,18 @@ export interface Running {
 export async function stopStatement(client: pg.Client, running: Running): Promise<boolean> {
   const { guard, clock } = running;
   let giveUp: () => void = () => undefined;
+  let succeed: () => void = () => undefined;
   const ended = new Promise<boolean>((resolve) => {
     giveUp = (): void => {
       resolve(false);
     };
-    guard.once('close', giveUp);
-    if (guard.isBusy)
-      guard.once('idle', () => {
-        resolve(true);
-      });
-    else resolve(true);
+    succeed = (): void => {
+      resolve(true);
+    };
   });
+  guard.once('close', giveUp);
+  if (guard.isBusy) guard.once('idle', succeed);
+  else succeed();
   const stopTimer = clock.after(STOP_GRACE_MS, giveUp);
   const wait: Wait = { clock, budget: startBudget(clock, STOP_GRACE_MS) };
   const over = new AbortController();
@@ -60,6 +61,7 @@ export async function stopStatement(client: pg.Client, running: Running): Promis
     over.abort();
     stopTimer();
     guard.off('close', giveUp);
+    guard.off('idle', succeed);
   }
 }
 

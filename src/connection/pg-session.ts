@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { EventEmitter } from 'node:events';
+import { setMaxListeners, type EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { aborted, deadline, nextTurn, type Clock } from '../clock.js';
 import { asConnectorError, ConnectorError, describe, isConnectorError } from '../errors.js';
@@ -19,7 +19,8 @@ import type { BatchOptions, Session, StatementOptions } from './session.js';
 import type { Endpoint } from './transport.js';
 import type { SessionSetting } from './session-settings.js';
 import { Stoppage } from './stoppage.js';
-import { LOSSLESS_TYPES } from './value-types.js';
+import { Turns } from './turns.js';
+import { encoded, LOSSLESS_TYPES } from './value-types.js';
 
 /** What a session needs beside its driver. */
 export interface SessionContext {
@@ -37,7 +38,7 @@ export interface SessionContext {
 }
 
 /**
- * One logged-in connection. It runs one statement at a time. A broken stream makes it unusable for
+ * One logged-in connection. It runs one statement at a time, in the order of coming. A broken stream makes it unusable for
  * good, an SQL error does not. A statement that is given up (its limit is over, its caller left) is
  * stopped at the server; meanwhile the session is out of use.
  */
@@ -56,6 +57,7 @@ export class PgSession implements Session, Poolable {
   #isTouched = false;
   /** Between our own BEGIN and COMMIT. */
   #inTransaction = false;
+  readonly #turns = new Turns();
   readonly #stoppage = new Stoppage();
   /** Those who wait for an answer, and would wait in vain once the session is broken. */
   readonly #waiting = new Set<(error: Error) => void>();
@@ -158,15 +160,17 @@ export class PgSession implements Session, Poolable {
 
   /**
    * Runs `statement` and yields its rows in batches of at most `batchSize`; the last batch, which
-   * may be empty, carries the count. Leaving early closes the portal and keeps the session.
+   * may be empty, carries the count. Leaving early closes the portal and keeps the session. When
+   * `signal` aborts while nobody asks for more, the statement is stopped at once; who asks then
+   * hears the reason.
    *
    * @throws ConnectorError for what the server says (see the table of SQLSTATEs in `pg-error.ts`),
    *   OPERATION_TIMEOUT, CONNECTION_LOST, the reason of `signal`; in place of these three
    *   OUTCOME_UNKNOWN for a write outside a transaction, which may have happened
    */
   async *run(statement: Statement, options: BatchOptions): AsyncGenerator<RowBatch, void, undefined> {
-    await this.#begin(options);
-    const { text, values } = statement;
+    const { text, values } = encoded(statement);
+    const endTurn = await this.#begin(options);
     const cursor = new CommitAwareCursor(text, [...values], { types: LOSSLESS_TYPES });
     this.#client.query(preceded(cursor, this.#context.prelude));
     // The portal's end must be asked for: a cancel does not reach a server that waits for us.
@@ -174,6 +178,18 @@ export class PgSession implements Session, Poolable {
       cursor.close().catch(() => undefined);
     };
     let ended = false;
+    let isPaused = false;
+    const fate = { isStopped: false };
+    const { signal } = options;
+    const leave = (): void => {
+      if (!isPaused || ended || !this.#isWhole()) return;
+      fate.isStopped = true;
+      wrapUp();
+      this.#stop();
+      endTurn();
+    };
+    if (signal) setMaxListeners(0, signal);
+    signal?.addEventListener('abort', leave, { once: true });
     try {
       for (;;) {
         const reply = read(cursor, options.batchSize);
@@ -182,11 +198,18 @@ export class PgSession implements Session, Poolable {
           throw error;
         });
         ended = batch.affectedRows !== undefined;
+        if (ended) endTurn();
+        isPaused = true;
         yield batch;
+        isPaused = false;
+        if (fate.isStopped) throw this.#withDoubt(asConnectorError(signal?.reason, signal), options);
         if (ended) return;
       }
     } finally {
-      await this.#endCursor(cursor, { ...options, writes: options.writes && !ended });
+      signal?.removeEventListener('abort', leave);
+      isPaused = false;
+      if (!fate.isStopped) await this.#endCursor(cursor, { ...options, writes: options.writes && !ended });
+      endTurn();
     }
   }
 
@@ -205,13 +228,18 @@ export class PgSession implements Session, Poolable {
    * given up is waited for a moment longer: its outcome is then known more often than not.
    */
   async all(statement: Statement, options: StatementOptions): Promise<RowBatch> {
-    await this.#begin(options);
-    const reply = send(this.#client, statement, this.#context.prelude);
-    const result = await this.#answer(reply, options).catch((error: unknown) => {
-      if (!this.#isWhole()) throw error;
-      return lateOutcome(reply, error, this.#context.clock);
-    });
-    return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
+    const sendable = encoded(statement);
+    const endTurn = await this.#begin(options);
+    try {
+      const reply = send(this.#client, sendable, this.#context.prelude);
+      const result = await this.#answer(reply, options).catch((error: unknown) => {
+        if (!this.#isWhole()) throw error;
+        return lateOutcome(reply, error, this.#context.clock);
+      });
+      return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
+    } finally {
+      endTurn();
+    }
   }
 
   /**
@@ -274,15 +302,39 @@ export class PgSession implements Session, Poolable {
     this.#isTouched = !this.#context.prelude;
   }
 
-  /** Waits until the session is free; from then on the statement counts as sent. */
-  async #begin(options: StatementOptions): Promise<void> {
-    await this.#stoppage.over(options.signal);
-    await this.#hearNews();
-    if (this.#broken) throw this.#broken;
+  /**
+   * Waits until the session is free; from then on the statement counts as sent. In the driver's own
+   * queue, a statement that was given up would stop the one before it, and run all the same.
+   *
+   * @returns what lets the next statement begin
+   */
+  async #begin(options: StatementOptions): Promise<() => void> {
     const { signal, leavesTrace = true } = options;
-    if (signal?.aborted === true) throw asConnectorError(signal.reason, signal);
+    const endTurn = await this.#turns.take((turn) => this.#inTime(turn, signal));
+    try {
+      await this.#stoppage.over(signal);
+      await this.#hearNews();
+      if (this.#broken) throw this.#broken;
+      if (signal?.aborted === true) throw asConnectorError(signal.reason, signal);
+    } catch (error) {
+      endTurn();
+      throw error;
+    }
     this.#sent += 1;
     if (leavesTrace) this.#touch();
+    return endTurn;
+  }
+
+  /** `awaited`, unless the limit of an answer is over, `signal` aborts, or the session breaks before. */
+  async #inTime<T>(awaited: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const { limit, broken, dispose } = this.#bounds(signal);
+    try {
+      return await Promise.race([awaited, aborted(limit), broken]);
+    } catch (error) {
+      throw asConnectorError(error, limit);
+    } finally {
+      dispose();
+    }
   }
 
   // After a rest the end of the connection may have arrived, and wait to be read by the event loop:
@@ -297,13 +349,29 @@ export class PgSession implements Session, Poolable {
 
   /** The reply, if it comes in time; if not, the statement is stopped, for which `wrapUp` says what it must. */
   async #answer<T>(reply: Promise<T>, options: StatementOptions, wrapUp = NOTHING): Promise<T> {
+    const { limit, broken, dispose } = this.#bounds(options.signal);
+    try {
+      return await Promise.race([reply, aborted(limit), broken]);
+    } catch (error) {
+      if (!limit.aborted || error !== limit.reason) throw this.#failure(error, options);
+      wrapUp();
+      this.#stop();
+      throw this.#withDoubt(asConnectorError(error, limit), options);
+    } finally {
+      this.#heardAtMs = this.#context.clock.steadyMs();
+      dispose();
+    }
+  }
+
+  /** What ends a wait before its time. */
+  #bounds(signal: AbortSignal | undefined): {
+    limit: AbortSignal;
+    broken: Promise<never>;
+    dispose: () => void;
+  } {
     const { clock, timeoutMs } = this.#context;
-    const limit = deadline(
-      clock,
-      timeoutMs,
-      () => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }),
-      options.signal,
-    );
+    const expired = (): Error => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs });
+    const limit = deadline(clock, timeoutMs, expired, signal);
     // One registration per wait: a race with a promise that lives as long as the session would keep
     // something of every statement until its end.
     let interrupt: (error: Error) => void = () => undefined;
@@ -311,18 +379,11 @@ export class PgSession implements Session, Poolable {
       interrupt = reject;
     });
     this.#waiting.add(interrupt);
-    try {
-      return await Promise.race([reply, aborted(limit.signal), broken]);
-    } catch (error) {
-      if (!limit.signal.aborted || error !== limit.signal.reason) throw this.#failure(error, options);
-      wrapUp();
-      this.#stop();
-      throw this.#withDoubt(asConnectorError(error, limit.signal), options);
-    } finally {
-      this.#heardAtMs = clock.steadyMs();
+    const dispose = (): void => {
       this.#waiting.delete(interrupt);
       limit.dispose();
-    }
+    };
+    return { limit: limit.signal, broken, dispose };
   }
 
   #failure(error: unknown, options: StatementOptions): ConnectorError {

@@ -10,7 +10,8 @@ export type Validation = { readonly valid: true } | { readonly valid: false; rea
  * Sessions for a host that owns their lifetime, as a connection provider of the Mule SDK does it:
  * outside the connector's own pool, each with a login of its own. A host keeps one (cached use) or
  * several (pooling use), validates each before it is used again, disconnects what is not valid any
- * more and connects anew. One user at a time: a statement waits for the one before it.
+ * more and connects anew. One user at a time: a statement waits, within its own limit, for the one
+ * before it, and is not sent when it is given up meanwhile.
  *
  * What is still open when the connector is closed ends with it.
  */
@@ -22,9 +23,9 @@ export interface ConnectionProvider {
    */
   connect(options?: { readonly signal?: AbortSignal }): Promise<Session>;
   /**
-   * Whether `session`, which nobody uses at the moment, may be lent again: it answers (`select 1`,
-   * one round trip) within `Timeout`, at most five seconds, and stands in no transaction. What does
-   * not answer in time is broken from then on. Never throws.
+   * Whether `session` may be lent again: it answers (`select 1`, one round trip) within `Timeout`, at
+   * most five seconds, and stands in no transaction. One that is in use is waited for as long, and is
+   * then not valid at the moment (OPERATION_TIMEOUT); its statement goes on. Never throws.
    */
   validate(session: Session): Promise<Validation>;
   /** Ends the session: in good order, or at once when it is broken. Idempotent, never rejects. */

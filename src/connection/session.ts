@@ -15,7 +15,7 @@ export interface BatchOptions extends StatementOptions {
   readonly batchSize: number;
 }
 
-/** A logged-in connection to the database. It runs one statement at a time. */
+/** A logged-in connection to the database. It runs one statement at a time, the others wait for their turn. */
 export interface Session {
   /** Process id of the server's backend, as in pg_stat_activity. */
   readonly id: number;

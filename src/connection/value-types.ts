@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { ConnectorError, describe } from '../errors.js';
+import type { Statement } from '../sql/statement.js';
 import { isoTimestamp } from '../sql/type-codecs.js';
 
 type Parser = (text: string) => unknown;
@@ -57,3 +59,23 @@ function arrayOf(element: Parser): Parser {
 export const LOSSLESS_TYPES = {
   getTypeParser: (oid: number): Parser => PARSERS.get(oid) ?? asText,
 };
+
+const { prepareValue } = (pg as unknown as { utils: { prepareValue: (value: unknown) => unknown } }).utils;
+
+/**
+ * `statement` with its values as they are sent: text or bytes. Afterwards nothing in them can fail.
+ *
+ * @throws ConnectorError OPERATION_INPUT_INVALID; nothing was sent
+ */
+export function encoded({ text, values }: Statement): Statement {
+  try {
+    return { text, values: values.map(prepareValue) };
+  } catch (error) {
+    const problems = `a parameter cannot be sent: ${describe(error)}`;
+    throw new ConnectorError(
+      'OPERATION_INPUT_INVALID',
+      { operation: 'statement', problems },
+      { cause: error },
+    );
+  }
+}

@@ -40,7 +40,10 @@ export async function runOnLoan<S extends Session>(
   }
 }
 
-/** The same in batches. Once rows were given it is not repeated. */
+/**
+ * The same in batches. Once rows were given it is not repeated. When `signal` aborts between two
+ * batches the session is given back at that moment, whether or not anybody asks for more.
+ */
 export async function* streamOnLoan<S extends Session>(
   lender: Lender<S>,
   planned: PlannedOperation,
@@ -50,17 +53,26 @@ export async function* streamOnLoan<S extends Session>(
   for (;;) {
     const session = await lender.acquire(planned.operation.name, options.signal);
     const { sent } = session;
+    let isLent = true;
+    const giveBack = (): void => {
+      if (isLent) lender.release(session);
+      isLent = false;
+    };
     let isGiven = false;
     try {
       for await (const batch of streamOperation(session, planned, options)) {
         isGiven = true;
+        // Behind the listener by which the session itself has stopped its statement.
+        options.signal?.addEventListener('abort', giveBack, { once: true });
         yield batch;
+        options.signal?.removeEventListener('abort', giveBack);
       }
       return;
     } catch (error) {
       if (isGiven || !attempts.mayFollow(error, sent, session.sent)) throw error;
     } finally {
-      lender.release(session);
+      options.signal?.removeEventListener('abort', giveBack);
+      giveBack();
     }
   }
 }
@@ -71,8 +83,8 @@ class Attempts {
   #dead = 0;
   #isRepeated = false;
 
-  constructor({ plan: { writes, leavesTrace } }: PlannedOperation) {
-    this.#isRepeatable = !writes && !leavesTrace;
+  constructor({ plan: { mayWrite, leavesTrace } }: PlannedOperation) {
+    this.#isRepeatable = !mayWrite && !leavesTrace;
   }
 
   // Not after a word of the server (57P01, say): somebody may have meant this very statement. Nor where a

@@ -13,6 +13,7 @@ export const execute: Operation<SqlInput> = {
   plan: ({ sql, parameters }) => ({
     statements: [statement('execute', sql, parameters)],
     writes: true,
+    mayWrite: true,
     leavesTrace: !effectsOf(sql).leavesNoTrace,
   }),
 };

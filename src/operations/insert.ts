@@ -13,5 +13,10 @@ export const insert: Operation<InsertInput> = {
     additionalProperties: false,
   },
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false },
-  plan: (input) => ({ statements: insertStatements('insert', input), writes: true, leavesTrace: false }),
+  plan: (input) => ({
+    statements: insertStatements('insert', input),
+    writes: true,
+    mayWrite: true,
+    leavesTrace: false,
+  }),
 };

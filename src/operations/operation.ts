@@ -6,8 +6,10 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 /** What an operation sends: its statements in order, all in one transaction when there are several. */
 export interface Plan {
   readonly statements: readonly Statement[];
-  /** Whether repeating them could do harm: decides what a lost answer means. */
+  /** Whether they change something, as far as their words tell: their rows are then given whole, without `MaxRows`. */
   readonly writes: boolean;
+  /** Whether they may have changed something, by a function they call too: decides what a lost answer means. */
+  readonly mayWrite: boolean;
   /** Whether something of it may stay in the session (settings, temporary tables …). */
   readonly leavesTrace: boolean;
 }

@@ -23,8 +23,8 @@ export interface ResultOptions extends RunOptions {
 }
 
 /** The statement of a plan that may share its session with others: a single one, which only reads and leaves no trace. */
-export function shareableRead({ statements, writes, leavesTrace }: Plan): Statement | undefined {
-  return statements.length === 1 && !writes && !leavesTrace ? statements[0] : undefined;
+export function shareableRead({ statements, mayWrite, leavesTrace }: Plan): Statement | undefined {
+  return statements.length === 1 && !mayWrite && !leavesTrace ? statements[0] : undefined;
 }
 
 /** Runs `planned` in `session`: one statement by itself, several in one transaction. */
@@ -33,10 +33,14 @@ export async function runOperation(
   planned: PlannedOperation,
   options: ResultOptions,
 ): Promise<Result> {
-  const { statements, writes, leavesTrace } = planned.plan;
+  const { statements, writes, mayWrite, leavesTrace } = planned.plan;
   const [only] = statements;
   if (options.maxRows !== undefined && only && statements.length === 1 && !writes)
-    return runCapped(session, only, options.maxRows, { ...options, leavesTrace });
+    return runCapped(session, only, options.maxRows, {
+      ...options,
+      mayWrite,
+      leavesTrace,
+    });
   const result: { rows: Row[]; fields: RowBatch['fields']; affectedRows: number } = {
     rows: [],
     fields: [],
@@ -44,7 +48,11 @@ export async function runOperation(
   };
   const runAll = async (): Promise<void> => {
     for (const statement of statements) {
-      const answer = await session.all(statement, { writes, leavesTrace, signal: options.signal });
+      const answer = await session.all(statement, {
+        writes: mayWrite,
+        leavesTrace,
+        signal: options.signal,
+      });
       for (const row of answer.rows) result.rows.push(row);
       result.fields = answer.fields;
       result.affectedRows += answer.affectedRows ?? 0;
@@ -59,11 +67,11 @@ async function runCapped(
   session: Session,
   statement: Statement,
   maxRows: number,
-  options: RunOptions & { readonly leavesTrace: boolean },
+  { mayWrite, ...options }: RunOptions & Pick<Plan, 'mayWrite' | 'leavesTrace'>,
 ): Promise<Result> {
   for await (const batch of session.run(statement, {
     ...options,
-    writes: false,
+    writes: mayWrite,
     batchSize: oneMore(maxRows),
   }))
     return capped(batch, maxRows);
@@ -94,14 +102,18 @@ export async function* streamOperation(
   planned: PlannedOperation,
   options: RunOptions & { readonly batchSize: number },
 ): AsyncGenerator<Row[], void, undefined> {
-  const { statements, writes, leavesTrace } = planned.plan;
+  const { statements, mayWrite, leavesTrace } = planned.plan;
   if (statements.length > 1) {
     const { rows } = await runOperation(session, planned, options);
     for (let at = 0; at < rows.length; at += options.batchSize) yield rows.slice(at, at + options.batchSize);
     return;
   }
   for (const statement of statements) {
-    for await (const { rows } of session.run(statement, { ...options, writes, leavesTrace })) {
+    for await (const { rows } of session.run(statement, {
+      ...options,
+      writes: mayWrite,
+      leavesTrace,
+    })) {
       if (rows.length > 0) yield rows;
     }
   }

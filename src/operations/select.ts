@@ -14,6 +14,7 @@ export const select: Operation<SqlInput> = {
     return {
       statements: [statement('select', sql, parameters)],
       writes: !onlyReads,
+      mayWrite: !(onlyReads && leavesNoTrace),
       leavesTrace: !leavesNoTrace,
     };
   },

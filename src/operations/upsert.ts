@@ -29,5 +29,10 @@ export const upsert: Operation<UpsertInput> = {
     additionalProperties: false,
   },
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
-  plan: (input) => ({ statements: upsertStatements('upsert', input), writes: true, leavesTrace: false }),
+  plan: (input) => ({
+    statements: upsertStatements('upsert', input),
+    writes: true,
+    mayWrite: true,
+    leavesTrace: false,
+  }),
 };

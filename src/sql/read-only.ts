@@ -10,8 +10,8 @@ const WRITES = new Set(
 
 /**
  * Whether `sql` surely changes nothing, as far as its words tell: it begins like a query and holds
- * no word of a change. A function that writes is not seen. It decides what a lost answer means, so a
- * wrong "no" costs a word of caution and nothing else. Linear time, no I/O.
+ * no word of a change. A function that writes is not seen; `leavesNoTrace` tells more. It
+ * decides with that one what a lost answer means, so a wrong "no" costs a word of caution and nothing else. Linear time, no I/O.
  */
 export function readsOnly(sql: string): boolean {
   const words = wordsOf(sql);

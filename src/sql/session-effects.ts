@@ -3,9 +3,6 @@ import { tokensOf, type Token } from './lexer.js';
 
 /** Longer statements are not looked at. */
 const LONGEST = 20_000;
-/** Verdicts that are kept, and the longest text they are kept for. */
-const MOST_KNOWN = 500;
-const LONGEST_KNOWN = 4_000;
 
 const READS = new Set(['select', 'values', 'table', 'with', 'show']);
 
@@ -35,24 +32,11 @@ const BEHIND_CALL = new Set(['over', 'filter']);
  * VALUES, TABLE, WITH, SHOW) that locks no rows, writes nothing and calls no function but built-in
  * ones known to be harmless. Whatever is not known is false, which costs one round trip or a session
  * of one's own. Not seen is what the database itself hides behind a name: a view, an operator, a
- * type, a policy. Linear time, no I/O.
+ * type, a policy, a function of its own that overloads a built-in name, or one that is written like a
+ * column (`t.f` for `f(t)`). Linear time, no I/O.
  */
 export function leavesNoTrace(sql: string): boolean {
-  if (sql.length > LONGEST_KNOWN) return sql.length <= LONGEST && isTraceless(sql);
-  let verdict = known.get(sql);
-  if (verdict === undefined) {
-    if (known.size >= MOST_KNOWN) known.clear();
-    verdict = isTraceless(sql);
-    known.set(sql, verdict);
-  }
-  return verdict;
-}
-
-/** Flows run the same few statements over and over. */
-const known = new Map<string, boolean>();
-
-function isTraceless(sql: string): boolean {
-  const tokens = tokensOf(sql);
+  const tokens = sql.length <= LONGEST ? tokensOf(sql) : undefined;
   if (!tokens) return false;
   while (isSign(tokens.at(-1), ';')) tokens.pop();
   const first = tokens.find((token) => !isSign(token, '('));

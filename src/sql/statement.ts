@@ -17,7 +17,7 @@ export const MOST_PARAMETERS = 65_535;
  *
  * @throws ConnectorError OPERATION_INPUT_INVALID for U+0000 or half of a surrogate pair in text,
  *   for too many values, and for values that have no SQL form (functions, symbols, invalid dates,
- *   maps, objects that cannot be JSON)
+ *   maps, objects that cannot be JSON, bytes that were transferred elsewhere)
  */
 export function statement(operation: string, text: string, values: readonly unknown[] = []): Statement {
   const problems: string[] = [];
@@ -65,10 +65,21 @@ function objectParameter(value: object, refuse: Refuse, dimensions: number): unk
     refuse(`has more than ${String(MOST_DIMENSIONS)} dimensions`);
     return undefined;
   }
-  if (ArrayBuffer.isView(value)) return value;
+  if (ArrayBuffer.isView(value)) {
+    if (isDetached(value)) refuse('is a view of a buffer that was transferred');
+    return value;
+  }
   if (!isDate(value)) return jsonOf(value, refuse);
   if (Number.isNaN(value.getTime())) refuse('is an invalid date');
   return value;
+}
+
+function isDetached({ buffer }: ArrayBufferView): boolean {
+  try {
+    return new Uint8Array(buffer).buffer !== buffer;
+  } catch {
+    return true;
+  }
 }
 
 // Objects of another realm (a function node's sandbox) are told by their tag, not by instanceof.

@@ -215,4 +215,80 @@ describe('reads that share sessions', function () {
     const result = await connector.execute('select', { sql: 'select 1 as one where false' });
     expect(result).to.deep.equal({ rows: [], fields: [{ name: 'one', typeOid: 23 }], affectedRows: 0 });
   });
+
+  it('a probe that is aborted behind a slow read leaves its text readable', async () => {
+    const connector = use.connect();
+    await rowsOf(connector, 'select 1');
+    const slow = rowsOf(connector, 'select pg_sleep(0.2)');
+    const probe = connector.execute('select', { sql: POINT, parameters: [7] }, { timeoutMs: 20 });
+    await failure(probe, 'POSTGRESQL:QUERY_TIMEOUT', 'OPERATION_TIMEOUT');
+    await slow;
+    const again = connector.execute('select', { sql: POINT, parameters: [7] }, { timeoutMs: 2_000 });
+    expect((await again).rows).to.deep.equal([{ id: 7, v: 'v7' }]);
+  });
+
+  it('a read that comes while the borrow of one that left is given up is answered', async () => {
+    const connector = use.connect();
+    const leaving = new AbortController();
+    const first = connector.execute('select', { sql: 'select 1' }, { signal: leaving.signal });
+    const second = failure(first, 'POSTGRESQL:CANCELLED', 'CANCELLED').then(() =>
+      rowsOf(connector, 'select 2 as two'),
+    );
+    await Promise.resolve();
+    leaving.abort();
+    expect(await rowsOf(connector, 'select 3 as three')).to.deep.equal([{ three: 3 }]);
+    expect(await second).to.deep.equal([{ two: 2 }]);
+  });
+
+  it('each read waits for a session as long as it may, and no longer', async () => {
+    const connector = use.connect({ PoolMaxSize: '1', PoolWaitTime: '1' });
+    const texts = [0, 1, 2, 3].map((n) => `select ${String(n)} as n`);
+    for (const text of texts) await rowsOf(connector, text);
+    const stream = connector.stream('select', { sql: 'select generate_series(1, 100000)' }, { batchSize: 1 });
+    const held = stream[Symbol.asyncIterator]();
+    await held.next();
+    const waits = texts.map(async (text, index) => {
+      await new Promise((resolve) => setTimeout(resolve, index * 50));
+      const askedAt = performance.now();
+      await failure(rowsOf(connector, text), 'POSTGRESQL:POOL_EXHAUSTED', 'POOL_EXHAUSTED');
+      return performance.now() - askedAt;
+    });
+    for (const ms of await Promise.all(waits)) expect(ms).to.be.within(990, 1_400);
+    await held.return?.();
+  });
+
+  it('a parameter that the server refuses harms no other read of its text', async () => {
+    const connector = use.connect();
+    const sql = 'select $1::int as n';
+    const outcomes = await Promise.allSettled(
+      ['x', 'x', 'x', '5', '6'].map((value) => rowsOf(connector, sql, [value])),
+    );
+    for (const outcome of outcomes.slice(0, 3))
+      expect(outcome).to.have.nested.property('reason.sqlState', '22P02');
+    expect(outcomes.slice(3)).to.deep.equal([5, 6].map((n) => ({ status: 'fulfilled', value: [{ n }] })));
+    expect(connector.health().sessionsOpened).to.equal(1);
+  });
+
+  it('takes the greatest MaxRows there is', async () => {
+    const connector = use.connect({ MaxRows: '2147483647' });
+    expect(await rowsOf(connector, 'select 1 as one')).to.deep.equal([{ one: 1 }]);
+    expect(await rowsOf(connector, "select set_config('a.b', 'c', false) as one")).to.deep.equal([
+      { one: 'c' },
+    ]);
+  });
+
+  it('many operations with one signal are no leak', async () => {
+    const warnings: string[] = [];
+    const listen = ({ message }: Error): unknown => warnings.push(message);
+    process.on('warning', listen);
+    for (const operation of ['select', 'execute']) {
+      const connector = use.connect({ PoolMaxSize: '1' });
+      const { signal } = new AbortController();
+      const one = () => connector.execute(operation, { sql: 'select 1' }, { signal });
+      await Promise.all(Array.from({ length: 20 }, one));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    expect(warnings).to.deep.equal([]);
+  });
 });

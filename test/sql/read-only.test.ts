@@ -14,6 +14,7 @@ describe('whether a statement surely only reads', () => {
     'show timezone',
     'explain select 1',
     'select updated_at, inserted from t',
+    "select 'delete'",
   ];
   for (const sql of READS) it(`yes: ${JSON.stringify(sql)}`, () => expect(readsOnly(sql)).to.equal(true));
 
@@ -26,11 +27,21 @@ describe('whether a statement surely only reads', () => {
     'update t set a = 1',
     'do $$ begin end $$',
     'begin',
-    "select 'delete'",
+    "with d as (select '--' as c), e as (delete from t returning *) select * from e",
+    "with d as (select '/*' as c), e as (delete from t returning *), f as (select '*/') select * from e",
+    'explain analyse execute p',
     '',
   ];
   for (const sql of WRITES)
     it(`not surely: ${JSON.stringify(sql)}`, () => expect(readsOnly(sql)).to.equal(false));
+
+  it('is told in linear time', () => {
+    for (const piece of [' ', '/*', '--', "'", '(', '\\']) {
+      const startedAt = performance.now();
+      readsOnly(`${piece.repeat(200_000)}x`);
+      expect(performance.now() - startedAt, piece).to.be.below(500);
+    }
+  });
 });
 
 describe('whether a statement surely happens as a whole or not at all', () => {

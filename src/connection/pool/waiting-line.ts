@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../clock.js';
 import type { Borrower, Member, Poolable } from './poolable.js';
 
@@ -98,6 +99,8 @@ export class WaitingLine<T extends Poolable> {
       };
       const leftMs = askedAtMs + this.#limitMs - clock.steadyMs();
       if (this.#limitMs > 0) stopTimer = clock.after(Math.max(0, Math.ceil(leftMs)), expire);
+      // One signal may end any number of waits at once; that is no leak.
+      if (signal) setMaxListeners(0, signal);
       signal?.addEventListener('abort', leave, { once: true });
       this.#places.add(place);
     });
