@@ -70,6 +70,8 @@ export class Lane implements ReadOwner {
   #queue: LaneRead[] = [];
   #borrowing: AbortController | undefined;
   #isWatched = false;
+  /** A session was lost before anything of the queue was sent: the next such loss is told. */
+  #wasLost = false;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -204,8 +206,12 @@ export class Lane implements ReadOwner {
     const { signal } = (this.#borrowing = new AbortController());
     try {
       const session = await this.#options.pool.acquire('select', signal, this.#queue[0]?.askedAtMs);
-      if (this.#hidden.isDue) await this.#lookForHidden(session);
+      const isRight = !this.#hidden.isDue || (await this.#lookForHidden(session));
       this.#borrowing = undefined;
+      if (!isRight) {
+        this.#serve();
+        return;
+      }
       const lent = this.#keep(session, false);
       this.#serve();
       if (session.pipeline.inFlight === 0) this.#giveBack(lent);
@@ -217,14 +223,19 @@ export class Lane implements ReadOwner {
     }
   }
 
-  // Those in the queue that may call such a function are better off alone.
-  async #lookForHidden(session: PgSession): Promise<void> {
+  // Those in the queue that may call such a function are better off alone. False when the session was lost
+  // before anything of the queue was sent: another one takes its place, once.
+  async #lookForHidden(session: PgSession): Promise<boolean> {
     try {
       await this.#hidden.ask(session);
     } catch (error) {
       this.#options.pool.release(session);
+      const isRepeated = isConnectionLost(error) && !this.#wasLost;
+      this.#wasLost = isRepeated;
+      if (isRepeated) return false;
       throw error;
     }
+    this.#wasLost = false;
     for (const read of this.#queue.splice(0)) {
       read.mayRepeat = !this.#hidden.mayBeIn(read.statement.text);
       if (read.mayRepeat) this.#queue.push(read);
@@ -233,6 +244,7 @@ export class Lane implements ReadOwner {
         this.#probeAnew(read.pace);
       }
     }
+    return true;
   }
 
   /** In a session that it has for itself. */

@@ -97,6 +97,11 @@ export class PgSession implements Session, Poolable {
     return isCurrent && isFree && this.#client.getTransactionStatus() === 'I';
   }
 
+  /** Why it is broken; undefined while it is not. */
+  get failure(): ConnectorError | undefined {
+    return this.#broken;
+  }
+
   get sent(): number {
     return this.#sent;
   }
@@ -428,8 +433,10 @@ export class PgSession implements Session, Poolable {
   }
 
   #lost(error: unknown): ConnectorError {
+    const { guard, endpoint } = this.#context;
+    if (guard.failure) return guard.failure;
     if (isServerError(error)) return statementError(error);
-    const { host, port } = this.#context.endpoint;
+    const { host, port } = endpoint;
     return new ConnectorError('CONNECTION_LOST', { host, port, problem: describe(error) }, { cause: error });
   }
 }

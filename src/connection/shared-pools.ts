@@ -159,8 +159,10 @@ class SharedPool {
 
   #requireUsable(session: PgSession): void {
     if (session.usable) return;
-    session.destroy();
     const { host, port } = this.#settings.server;
+    const { failure } = session;
+    session.destroy();
+    if (failure) throw failure;
     throw new ConnectorError('CONNECTION_LOST', { host, port, problem: 'it ended right after the login' });
   }
 

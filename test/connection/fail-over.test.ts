@@ -84,7 +84,11 @@ describe('fail-over between a real primary and a real standby', function () {
   });
 
   it('B-07 a write at the one server, a standby, is READ_ONLY with a hint, and costs no session', async () => {
-    const connector = connect({ Server: '127.0.0.1', Port: String(pair.standby.tcpPort) });
+    const connector = connect({
+      Server: '127.0.0.1',
+      Port: String(pair.standby.tcpPort),
+      PoolMaxSize: '1',
+    });
     const error = await failure(
       connector.execute('execute', WRITE),
       'POSTGRESQL:QUERY_EXECUTION',
@@ -98,7 +102,7 @@ describe('fail-over between a real primary and a real standby', function () {
 
   it('B-06 B-07 of several servers the next one takes a write that the first refused', async () => {
     const connector = connect({ Server: standbyFirst(), PoolMaxSize: '3' });
-    await Promise.all([1, 2, 3].map(() => connector.execute('select', { sql: 'select pg_sleep(0.05)' })));
+    await Promise.all([1, 2, 3].map(() => connector.execute('execute', { sql: 'select pg_sleep(0.05)' })));
     const { affectedRows } = await connector.execute('execute', WRITE);
     expect(affectedRows).to.equal(1);
     // The other sessions at the standby are given up too: none of them would write.
@@ -146,7 +150,7 @@ describe('fail-over between a real primary and a real standby', function () {
 
   it('B-06 N-18 after a fail-over the next write finds the new primary, without an error', async () => {
     const connector = connect({ Server: primaryFirst(), TargetSessionAttrs: 'primary', PoolMaxSize: '2' });
-    await Promise.all([1, 2].map(() => connector.execute('select', { sql: 'select pg_sleep(0.05)' })));
+    await Promise.all([1, 2].map(() => connector.execute('execute', { sql: 'select pg_sleep(0.05)' })));
     await pair.standby.query('select pg_promote()');
     await pair.primary.query('alter system set default_transaction_read_only = on');
     await pair.primary.query('select pg_reload_conf()');

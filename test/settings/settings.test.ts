@@ -332,7 +332,7 @@ describe('settings', () => {
       ['P-21', 'Server', 'DB_1.Contoso.example', 'server.host', 'DB_1.Contoso.example'],
       ['P-21', 'Server', 'xn--mnchen-3ya.example', 'server.host', 'xn--mnchen-3ya.example'],
       ['P-21', 'Server', 'fe80::1%eth0', 'server.host', 'fe80::1%eth0'],
-      ['P-21', 'Server', 'münchen.example', 'server.host', 'münchen.example'],
+      ['P-21', 'Server', 'münchen.example', 'server.host', 'xn--mnchen-3ya.example'],
       [
         '',
         'AzureTenant',
