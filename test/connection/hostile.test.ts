@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { createConnector, type Connector } from '#src/connector.js';
-import { isConnectorError, type ErrorCode, type ErrorType } from '#src/errors.js';
 import { ExpiringClock } from '../support/expiring-clock.js';
 import { failure } from '../support/failure.js';
 import { afterLogin, startFakeServer, type Step } from '../support/fake-server.js';
