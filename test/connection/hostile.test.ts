@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { createConnector, type Connector } from '#src/connector.js';
+import type { ErrorCode, ErrorType } from '#src/errors.js';
 import { ExpiringClock } from '../support/expiring-clock.js';
 import { failure } from '../support/failure.js';
 import { afterLogin, startFakeServer, type Step } from '../support/fake-server.js';
