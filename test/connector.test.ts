@@ -192,6 +192,10 @@ describe('connector', function () {
     const write = connector.execute('execute', { sql: 'select pg_sleep(30) as written' });
     await drop(write, 'written');
     await failure(write, 'POSTGRESQL:OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN');
+    // The backends that slept when their clients were gone.
+    await use.sandbox.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
+      use.sandbox.role,
+    ]);
   });
 
   it('B-01 a restart of the database between two messages is no error', async () => {

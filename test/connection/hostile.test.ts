@@ -168,9 +168,6 @@ describe('hostile servers', function () {
 
     it('is told to a stream at once, and its session is not lent again', () =>
       meet(password, neverReady, (connector) => failure(WAYS.stream(connector), type, code)));
-
-    it('is told to a write at once, and its session is not lent again', () =>
-      meet(password, neverReady, (connector) => failure(WAYS.write(connector), type, code)));
   });
 
   it('V-19 B-24 what the driver throws while it reads is contained, and shows no value', () =>
