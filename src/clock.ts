@@ -22,7 +22,7 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
   steadyMs: () => performance.now(),
   after(delayMs, task, { background = false } = {}) {
-    const timer = setTimeout(task, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
+    const timer = setTimeout(task, Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_DELAY_MS));
     if (background) timer.unref();
     return () => {
       clearTimeout(timer);

@@ -36,7 +36,7 @@ const SLOW_MS = 50;
 const TURN_MS = 100;
 /** After this time it is given back anyway, so that the pool sees its age. */
 const LEASE_MS = 10_000;
-/** A timer of Node.js may be up to a millisecond early, and another one for the fraction that it cuts off. */
+/** A timer of Node.js may be up to a millisecond early, and clocks may differ by another one. */
 const TIMER_SLACK_MS = 2;
 /** Texts whose pace is remembered. */
 const MOST_TEXTS = 1_000;
@@ -156,15 +156,17 @@ export class Lane implements ReadOwner {
   /** Takes note of an answer; those who waited for what it shows go on. */
   #paced(pace: Pace, isQuick: boolean): void {
     pace.saw(isQuick);
-    pace.isProbed = false;
-    if (pace.waiting.length === 0) return;
-    for (const read of pace.waiting.splice(0)) if (!read.isSettled) this.#start(read);
+    this.#startWaiting(pace);
   }
 
   /** The read that should have shown the pace will not be sent: the next one of its text does. */
   #probeAnew(pace: Pace): void {
-    if (pace.kind !== 'unknown') return;
+    if (pace.kind === 'unknown') this.#startWaiting(pace);
+  }
+
+  #startWaiting(pace: Pace): void {
     pace.isProbed = false;
+    if (pace.waiting.length === 0) return;
     for (const read of pace.waiting.splice(0)) if (!read.isSettled) this.#start(read);
   }
 

@@ -98,7 +98,7 @@ export class WaitingLine<T extends Poolable> {
         else stopTimer = clock.after(OVERDUE_MS, expire);
       };
       const leftMs = askedAtMs + this.#limitMs - clock.steadyMs();
-      if (this.#limitMs > 0) stopTimer = clock.after(Math.max(0, Math.ceil(leftMs)), expire);
+      if (this.#limitMs > 0) stopTimer = clock.after(Math.max(0, leftMs), expire);
       // One signal may end any number of waits at once; that is no leak.
       if (signal) setMaxListeners(0, signal);
       signal?.addEventListener('abort', leave, { once: true });
