@@ -31,9 +31,11 @@ export const enterBackend = async (
   client: LoginClient,
 ): Promise<BackendAnswer> => {
   const socket = await connect(socketPath);
-  client.stream.once('close', () => socket.destroy());
-  socket.write(packet.bytes);
   try {
+    // It may have left while its token was judged: its `close` has then been.
+    if (client.stream.destroyed) throw new Error('the client has left');
+    client.stream.once('close', () => socket.destroy());
+    socket.write(packet.bytes);
     const answer = await firstDecisiveMessage(socket, client);
     if (answer.type !== 'E') return { accepted: true, socket };
     socket.destroy();
