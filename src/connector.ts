@@ -268,7 +268,8 @@ class WiredConnector implements Connector {
 
   #limit({ signal, timeoutMs = 0 }: CallOptions): { signal?: AbortSignal; dispose: () => void } {
     if (timeoutMs === 0) return { ...(signal && { signal }), dispose: () => undefined };
-    const expired = (): Error => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs });
+    const expired = (): Error =>
+      new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }, { cause: this.#reconnection.trouble() });
     return deadline(this.#parts.clock, timeoutMs, expired, signal);
   }
 

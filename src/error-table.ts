@@ -88,7 +88,7 @@ export const ERROR_TYPES = {
   },
   'POSTGRESQL:RETRY_EXHAUSTED': {
     parent: null,
-    exitCode: 1,
+    exitCode: 4,
     description: 'Every attempt failed.',
   },
   'POSTGRESQL:POOL_EXHAUSTED': {
@@ -594,13 +594,13 @@ export const ERRORS = {
     type: 'POSTGRESQL:CONNECTIVITY',
     retryable: true,
     message: 'None of the servers can be used{purpose}: {reasons}.',
-    cure: 'Look at each server named here; check Server and TargetSessionAttrs. After a fail-over wait until a standby has been promoted.',
+    cure: 'Look at each server named here; check Server and TargetSessionAttrs (prefer-standby takes a primary, too, where there is no standby). During a fail-over wait until a standby has been promoted, or let ReconnectionStrategy wait.',
   },
   RECONNECTION_EXHAUSTED: {
     type: 'POSTGRESQL:RETRY_EXHAUSTED',
     retryable: true,
-    message: 'No session could be opened in {attempts} attempts: {problem}.',
-    cure: 'See what the last attempt failed with; raise ReconnectionAttempts or ReconnectionFrequency if the server needs longer to come back.',
+    message: 'No session could be opened in {attempts}: {problem}.',
+    cure: 'See what the last attempt failed with. If the server needs longer to come back, raise ReconnectionAttempts or ReconnectionFrequency; with ReconnectionStrategy=FOREVER, PoolWaitTime.',
   },
   FIREWALL_UNREACHABLE: {
     type: 'POSTGRESQL:CANNOT_REACH',
@@ -834,7 +834,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:QUERY_TIMEOUT',
     retryable: true,
     message: 'There was no answer within {timeoutMs} ms.',
-    cure: 'Make the statement faster, or raise Timeout (or the time limit of the operation, where it has one).',
+    cure: 'Make the statement faster, or raise the limit that passed: timeoutMs of the operation, else Timeout.',
   },
   OUTCOME_UNKNOWN: {
     type: 'POSTGRESQL:OUTCOME_UNKNOWN',
@@ -918,7 +918,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:QUERY_TIMEOUT',
     retryable: true,
     message: '{serverMessage}',
-    cure: 'Make the statement faster or raise statement_timeout, if that was the reason; otherwise somebody cancelled it (pg_cancel_backend).',
+    cure: 'Make the statement faster or raise StatementTimeout (statement_timeout of the role or the server), if that was the reason; otherwise somebody cancelled it (pg_cancel_backend).',
   },
   LOCK_TIMEOUT: {
     type: 'POSTGRESQL:QUERY_TIMEOUT',

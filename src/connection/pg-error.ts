@@ -70,12 +70,7 @@ export function loginError(error: ServerError, facts: LoginFacts): ConnectorErro
   const { user, database, isToken } = facts;
   const context = contextOf(error);
   const serverMessage = error.message;
-  // Of what is said at login only these are the user's choice.
-  if (error.code === '22023') {
-    const problems = 'The server does not take TimeZone, or SearchPath where it is set.';
-    const properties = ['TimeZone', 'SearchPath'];
-    return new ConnectorError('PROPERTY_INVALID', { problems }, { ...context, properties });
-  }
+  if (error.code === '22023') return refusedSetting(error);
   // PgBouncer has one SQLSTATE for all that it refuses; only its words tell this from a wrong password.
   if (error.code === '08P01' && serverMessage.startsWith('unsupported startup parameter'))
     return new ConnectorError('POOLER_MODE_NEEDED', { serverMessage }, context);
@@ -86,6 +81,14 @@ export function loginError(error: ServerError, facts: LoginFacts): ConnectorErro
   if (error.code.startsWith('28') || (isToken && TOKEN_REFUSALS.includes(error.code)))
     return isToken ? tokenRefusal(error, facts) : passwordRefusal(error, facts);
   return statementError(error);
+}
+
+/** Of what is said at login only these are the user's choice; the server names settings the same in every language. */
+function refusedSetting(error: ServerError): ConnectorError {
+  const named = error.message.includes('"search_path"') ? ['SearchPath'] : ['TimeZone', 'SearchPath'];
+  const properties = error.message.includes('"TimeZone"') ? ['TimeZone'] : named;
+  const problems = `The server does not take ${properties.join(' or ')}.`;
+  return new ConnectorError('PROPERTY_INVALID', { problems }, { ...contextOf(error), properties });
 }
 
 function passwordRefusal(error: ServerError, { user }: LoginFacts): ConnectorError {

@@ -121,7 +121,9 @@ export class Pool<T extends Poolable> {
       served: (member, { askedAtMs }) => {
         this.#lend(member, borrower, this.#options.clock.steadyMs() - askedAtMs);
       },
-      expired: (waiter) => this.#expired(waiter),
+      expired: (waiter) => {
+        this.#expired(waiter);
+      },
       left: () => {
         this.#abandonSurplus();
       },
@@ -225,15 +227,15 @@ export class Pool<T extends Poolable> {
   }
 
   /** A moment longer for who waits while nothing is lent: what is opening may fail, which says more. */
-  #expired({ isOverdue, borrower }: Waiter): Error | undefined {
-    const trouble = this.#openings.size > 0 ? this.#options.trouble?.(borrower) : undefined;
+  #expired(waiter: Waiter): void {
+    const trouble = this.#openings.size > 0 ? this.#options.trouble?.(waiter.borrower) : undefined;
     if (trouble) {
-      // Once this one has left the line.
-      process.nextTick(() => this.#abandonSurplus());
-      return trouble;
+      waiter.fail(trouble);
+      this.#abandonSurplus();
+      return;
     }
-    const mayLearn = !isOverdue && this.#leases.size === 0 && this.#openings.size > 0;
-    return mayLearn ? undefined : this.#exhausted();
+    const mayLearn = !waiter.isOverdue && this.#leases.size === 0 && this.#openings.size > 0;
+    if (!mayLearn) waiter.fail(this.#exhausted());
   }
 
   #exhausted(): ConnectorError {

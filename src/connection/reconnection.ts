@@ -122,7 +122,10 @@ export class Reconnection {
 function exhausted({ attempts, error }: Struggle): ConnectorError {
   return new ConnectorError(
     'RECONNECTION_EXHAUSTED',
-    { attempts, problem: error.message.replace(/\.$/, '') },
+    {
+      attempts: `${String(attempts)} attempt${attempts === 1 ? '' : 's'}`,
+      problem: error.message.replace(/\.$/, ''),
+    },
     { cause: error, sqlState: error.sqlState },
   );
 }

@@ -208,7 +208,7 @@ function searchError(passed: readonly Passed[], { hosts, target }: ServerSetting
   const errors = passed.map(({ reason }) => reason).filter((reason) => typeof reason !== 'string');
   const [first] = errors;
   if (first && hosts.length === 1) return first;
-  const reasons = passed.map(({ host, reason }) => `${textOf(host)} ${codeOf(reason)}`).join(', ');
+  const reasons = passed.map(({ host, reason }) => `${textOf(host)} (${codeOf(reason)})`).join(', ');
   const purpose = target === 'any' ? '' : ` as ${target}`;
   const isRetryable = errors.length < passed.length || errors.some(({ retryable }) => retryable);
   return new ConnectorError(

@@ -66,13 +66,19 @@ function problemsOf(validator: Validator, input: unknown): string {
       .slice(0, SHOWN_PROBLEMS)
       .map(({ keyword, instanceLocation, error }) => {
         const place = instanceLocation.replace(/^#\/?/, '');
-        return `${place === '' ? 'input' : place}: ${keyword === 'false' ? 'unknown property' : withoutFullStop(error)}`;
+        return `${place === '' ? 'input' : place}: ${keyword === 'false' ? 'unknown property' : wordsOf(error)}`;
       })
       .join('; ');
   } catch (error) {
     // Values that JSON does not know (functions, symbols) make the validator throw.
     return withoutFullStop(describe(error));
   }
+}
+
+// "sql: Instance type …": the place stands before it.
+function wordsOf(error: string): string {
+  const words = error.replace(/^Instance does not have required property (".*")/, '$1 is missing');
+  return withoutFullStop(words.replace(/^Instance /, ''));
 }
 
 function withoutFullStop(sentence: string): string {

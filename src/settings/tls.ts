@@ -92,8 +92,11 @@ const PUBLIC_KEY =
   'a public key is not compared; write the SHA-256 thumbprint of the whole certificate, as "openssl x509 -noout -fingerprint -sha256" prints it';
 
 /** Hexadecimal digits with or without something between two of them, and what openssl writes before them. */
-const THUMBPRINT = /^(?:(?:MD5|SHA-?1|SHA-?256)(?: Fingerprint)?\s*[:=]\s*)?((?:[\da-f]{2}[:\s-]?){16,32})$/i;
+const THUMBPRINT =
+  /^(?:(?:MD5|SHA-?1|SHA-?256)(?: Fingerprint)?\s*[:=]\s*)?((?:[\da-f]{2}[:\s-]?){8,}[\da-f]?)$/i;
 const SHA256_DIGITS = 64;
+/** Of MD5 and of SHA-1. */
+const WEAK_DIGITS = [32, 40];
 
 /** What SSLServerCert says; several certificates in one PEM text may follow one another. */
 function pinsOf(values: ValueReader): readonly string[] | undefined {
@@ -105,13 +108,15 @@ function pinsOf(values: ValueReader): readonly string[] | undefined {
     return [];
   }
   const digits = thumbprintIn(text);
-  return digits === undefined ? pinsOfCertificates(values) : [digits];
+  if (digits === undefined) return pinsOfCertificates(values);
+  if (digits.length !== SHA256_DIGITS) values.problem('SSLServerCert', CUT_THUMBPRINT);
+  return [digits];
 }
 
 function refusalOf(text: string): string | undefined {
   if (text === '*') return ANY_CERTIFICATE;
   const digits = thumbprintIn(text);
-  if (digits !== undefined) return digits.length === SHA256_DIGITS ? undefined : WEAK_THUMBPRINT;
+  if (digits !== undefined) return WEAK_DIGITS.includes(digits.length) ? WEAK_THUMBPRINT : undefined;
   return /-----BEGIN (?:RSA )?PUBLIC KEY|^sha256\/\/?/i.test(text) ? PUBLIC_KEY : undefined;
 }
 
@@ -139,6 +144,7 @@ function pinsOfCertificates(values: ValueReader): readonly string[] {
   }
 }
 
+const CUT_THUMBPRINT = 'must be a whole SHA-256 thumbprint of 64 hexadecimal digits';
 const NO_CERTIFICATE = 'must be a SHA-256 thumbprint, a certificate in PEM form or the path of one';
 const DAMAGED = 'holds a certificate that is damaged';
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

@@ -80,7 +80,7 @@ describe('fail-over between a real primary and a real standby', function () {
       'NO_SERVER_FITS',
     );
     expect(error.retryable).to.equal(true);
-    expect(error.message).to.contain(`used as primary: 127.0.0.1:${pair.standby.tcpPort} it is a standby`);
+    expect(error.message).to.contain(`used as primary: 127.0.0.1:${pair.standby.tcpPort} (it is a standby)`);
   });
 
   it('B-07 a write at the one server, a standby, is READ_ONLY with a hint, and costs no session', async () => {

@@ -19,6 +19,8 @@ import {
 
 /** Longest that the event loop may be held, in milliseconds. */
 const LONGEST_STALL_MS = 100;
+/** How often it may be looked at before it counts. */
+const STALL_ROUNDS = 3;
 /** How long after the session is there a limit of time is declared to be over. */
 const PATIENCE_MS = 30;
 
@@ -59,19 +61,29 @@ describe('hostile servers', function () {
   // One token serves all, and what is loaded at first use is loaded here.
   before(async () => {
     for (const scheme of [token, password])
-      await meet(scheme, afterLogin([{ serve: {} }], scheme.request), WAYS.select, Infinity);
+      await meetOnce(scheme, afterLogin([{ serve: {} }], scheme.request), WAYS.select);
   });
 
   /**
-   * Lets `run` meet a server that follows `steps`, and a good one from the second connection on.
-   * Asserts that the connector is of use afterwards and that nothing has held the event loop.
+   * Asserts what {@link meetOnce} does, and that nothing has held the event loop. What we do that takes too long does so
+   * every time; what a busy machine or a collection of garbage adds does not.
    */
-  async function meet(
+  async function meet(...meeting: Parameters<typeof meetOnce>): Promise<void> {
+    let longestMs = Infinity;
+    for (let round = 0; round < STALL_ROUNDS && longestMs >= LONGEST_STALL_MS; round += 1)
+      longestMs = Math.min(longestMs, await meetOnce(...meeting));
+    expect(longestMs, 'longest stall in ms').to.be.lessThan(LONGEST_STALL_MS);
+  }
+
+  /**
+   * Lets `run` meet a server that follows `steps`, and a good one from the second connection on.
+   * Asserts that the connector is of use afterwards; the longest time in ms for which the event loop was held.
+   */
+  async function meetOnce(
     { from, changes, request }: Scheme,
     steps: readonly Step[],
     run: (connector: Connector, clock: ExpiringClock) => Promise<unknown>,
-    longestStallMs = LONGEST_STALL_MS,
-  ): Promise<void> {
+  ): Promise<number> {
     const certificate = await use.sandbox.serverCertificates.pem('valid');
     const server = await startFakeServer({
       certificate,
@@ -85,8 +97,9 @@ describe('hostile servers', function () {
     try {
       await run(connector, clock);
       expect((await WAYS.select(connector)).rows).to.deep.equal([{ one: '1' }]);
-      expect(watch.end(), 'longest stall in ms').to.be.lessThan(longestStallMs);
+      return watch.end();
     } finally {
+      watch.end();
       watch.end();
       // The grace of sessions whose server says nothing more is over at once, too.
       const hurry = setInterval(() => {

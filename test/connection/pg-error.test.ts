@@ -338,6 +338,14 @@ describe('what a server says of a login', () => {
     expect(said('auth_failed', TOKEN)).to.equal('TOKEN_REFUSED');
   });
 
+  it('A-11 a setting that the server does not take is told by the name of its property', () => {
+    const told = (setting: string) =>
+      loginError(serverError('22023', `Wert für »${setting}« ("${setting}"): ungültig`), TOKEN).properties;
+    expect(told('TimeZone')).to.deep.equal(['TimeZone']);
+    expect(told('search_path')).to.deep.equal(['SearchPath']);
+    expect(told('IntervalStyle')).to.deep.equal(['TimeZone', 'SearchPath']);
+  });
+
   it('A-11 a password is never spoken of as a token', () => {
     const said = (sqlState: string) => loginError(serverError(sqlState), PASSWORD).code;
     expect(said('28P01')).to.equal('PASSWORD_REFUSED');

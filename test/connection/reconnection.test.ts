@@ -234,6 +234,14 @@ describe('reconnection', function () {
       expect(connector.health().pool).to.deep.equal({ idle: 0, inUse: 0, opening: 0, waiting: 0 });
     });
 
+    it('B-08 FOREVER ends with the time limit of an operation, which keeps why no session was opened', async () => {
+      const connector = unreachable({ ReconnectionStrategy: 'FOREVER', PoolWaitTime: '0' });
+      const limited = connector.execute('select', READ, { timeoutMs: 5_000 });
+      const error = await failure(limited, 'POSTGRESQL:QUERY_TIMEOUT', 'OPERATION_TIMEOUT');
+      expect(error.cause).to.include({ code: 'RECONNECTION_EXHAUSTED' });
+      expect((error.cause as Error).message).to.contain('in 3 attempts: The server localhost:1 ');
+    });
+
     const failureOf = (outcome: Promise<unknown>) =>
       failure(outcome, 'POSTGRESQL:RETRY_EXHAUSTED', 'RECONNECTION_EXHAUSTED');
 

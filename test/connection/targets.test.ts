@@ -227,7 +227,7 @@ describe('several servers', function () {
     });
     const error = await failure(connector.provider.connect(), 'POSTGRESQL:CONNECTIVITY', 'NO_SERVER_FITS');
     expect(error.message).to.equal(
-      `None of the servers can be used as primary: ${names[0]} SERVER_UNREACHABLE, ${names[1]} it is a standby.`,
+      `None of the servers can be used as primary: ${names[0]} (SERVER_UNREACHABLE), ${names[1]} (it is a standby).`,
     );
     expect(error.retryable).to.equal(true);
     expect(error.cause).to.include({ code: 'SERVER_UNREACHABLE' });

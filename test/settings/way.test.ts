@@ -164,6 +164,14 @@ describe('the pinned certificate', () => {
         expect((await failure(refused, SETTINGS, 'PROPERTY_UNSUPPORTED')).message).to.include(words);
       });
 
+  for (const cut of [SHA1.slice(0, 38), MD5.repeat(2).slice(0, -1), `${MD5.repeat(2)}0`])
+    it(`refuses a thumbprint of ${cut.length} digits as such`, async () => {
+      const refused = () => explainSettings(`${TOKEN}SSLServerCert=${cut}`);
+      expect((await failure(refused, SETTINGS, 'PROPERTY_INVALID')).message).to.include(
+        'SSLServerCert must be a whole SHA-256 thumbprint of 64 hexadecimal digits',
+      );
+    });
+
   it('refuses what is no certificate', async () => {
     const damaged = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----';
     const refused = () => explainSettings(`${TOKEN}SSLServerCert="${damaged}"`);

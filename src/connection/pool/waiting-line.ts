@@ -8,6 +8,8 @@ export interface Waiter {
   readonly askedAtMs: number;
   /** Its time is over, and it learns within a moment what became of the one that is opening. */
   isOverdue: boolean;
+  /** Takes it from the line. */
+  fail(error: Error): void;
 }
 
 /** What a waiter gets, and whoever is told that it leaves. */
@@ -16,8 +18,8 @@ export interface Waiting<T extends Poolable> {
   readonly signal: AbortSignal | undefined;
   /** Runs at once when the waiter is served; its promise resolves a moment later. */
   readonly served: (member: Member<T>, waiter: Waiter) => void;
-  /** The error of a waiter whose time is over; undefined: it may stay a moment longer. */
-  readonly expired: (waiter: Waiter) => Error | undefined;
+  /** Its time is over: who is not failed then stays a moment longer. */
+  readonly expired: (waiter: Waiter) => void;
   /** Its signal ended the wait. */
   readonly left: () => void;
 }
@@ -27,7 +29,6 @@ const OVERDUE_MS = 250;
 
 interface Place<T extends Poolable> extends Waiter {
   give(member: Member<T>): void;
-  fail(error: Error): void;
 }
 
 /** Those who wait, first come first served, each until its limit or its signal ends the wait. */
@@ -62,7 +63,7 @@ export class WaitingLine<T extends Poolable> {
     for (const place of [...this.#places]) if (whose(place)) place.fail(error());
   }
 
-  /** At the end of the line. Rejects with what `expired` says, the reason of `signal`, or as {@link fail} is told. */
+  /** At the end of the line. Rejects with what `expired` fails it with, the reason of `signal`, or as {@link fail} is told. */
   join({ borrower, signal, served, expired, left }: Waiting<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const clock = this.#clock;
@@ -92,10 +93,9 @@ export class WaitingLine<T extends Poolable> {
         left();
       };
       const expire = (): void => {
-        const error = expired(place);
+        expired(place);
         place.isOverdue = true;
-        if (error) place.fail(error);
-        else stopTimer = clock.after(OVERDUE_MS, expire);
+        if (this.#places.has(place)) stopTimer = clock.after(OVERDUE_MS, expire);
       };
       const leftMs = askedAtMs + this.#limitMs - clock.steadyMs();
       if (this.#limitMs > 0) stopTimer = clock.after(Math.max(0, leftMs), expire);
