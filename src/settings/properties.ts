@@ -99,6 +99,11 @@ const REFUSED_TARGETS = {
   preferPrimary: 'use primary, or any with the primary as first of the hosts',
 };
 
+const REFUSED_POOLER_MODES = {
+  SESSION: 'use TRANSACTION, which suits a pooler of sessions, too, or connect to the server itself',
+  STATEMENT: 'a pooler of statements knows no transactions; let it pool transactions and use TRANSACTION',
+};
+
 const KEY_TEXT_ONLY =
   'the private key is taken in OpenSSH or PEM form only; use PEMKEY_FILE (from PuTTY: "puttygen key.ppk -O private-openssh-new -o key")';
 const REFUSED_SSH_KEYS = Object.fromEntries(
@@ -882,8 +887,9 @@ export const PROPERTIES = [
     group: 'miscellaneous',
     kind: 'choice',
     choices: ['NONE', 'TRANSACTION'],
+    refused: REFUSED_POOLER_MODES,
     default: 'NONE',
-    help: 'TRANSACTION where PgBouncer in transaction mode stands before the server: nothing then relies on a session that lasts. docs/sessions.md tells what that excludes.',
+    help: 'TRANSACTION where a pooler stands before the server (PgBouncer; Azure: port 6432), whichever way it pools: nothing then relies on a session that lasts. docs/sessions.md tells what that excludes.',
   },
   {
     name: 'MaxRows',
