@@ -51,7 +51,9 @@ describe('operations', () => {
       }
 
       it('names what is missing', async () => {
-        expect(await invalid(name, {})).to.match(/^The input of \w+ is wrong: input: "(?:sql|table)" is missing/);
+        expect(await invalid(name, {})).to.match(
+          /^The input of \w+ is wrong: input: "(?:sql|table)" is missing/,
+        );
       });
 
       it('refuses a property that it does not know, and names it', async () => {
