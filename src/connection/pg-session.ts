@@ -14,7 +14,7 @@ import { Pipeline } from './pipeline.js';
 import { inDoubt, lateOutcome } from './outcome.js';
 import type { Poolable } from './pool.js';
 import { preceded, send } from './prelude.js';
-import type { RowBatch } from './rows.js';
+import type { Row, RowBatch } from './rows.js';
 import type { BatchOptions, Session, StatementOptions } from './session.js';
 import type { Endpoint } from './transport.js';
 import type { SessionSetting } from './session-settings.js';
@@ -233,15 +233,19 @@ export class PgSession implements Session, Poolable {
    * given up is waited for a moment longer: its outcome is then known more often than not.
    */
   async all(statement: Statement, options: StatementOptions): Promise<RowBatch> {
+    const result = await this.#result(statement, options);
+    return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
+  }
+
+  async #result(statement: Statement, options: StatementOptions): Promise<pg.QueryResult<Row>> {
     const sendable = encoded(statement);
     const endTurn = await this.#begin(options);
     try {
       const reply = send(this.#client, sendable, this.#context.prelude);
-      const result = await this.#answer(reply, options).catch((error: unknown) => {
+      return await this.#answer(reply, options).catch((error: unknown) => {
         if (!this.#isWhole()) throw error;
         return lateOutcome(reply, error, this.#context.clock);
       });
-      return { rows: result.rows, fields: fieldsOf(result), affectedRows: result.rowCount ?? 0 };
     } finally {
       endTurn();
     }
@@ -249,7 +253,8 @@ export class PgSession implements Session, Poolable {
 
   /**
    * Runs `work` between BEGIN and COMMIT. When it fails, the transaction is rolled back and the
-   * first error is thrown; a COMMIT whose answer is lost is OUTCOME_UNKNOWN.
+   * first error is thrown, TRANSACTION_ABORTED where `work` kept an error of the server to itself; a
+   * COMMIT whose answer is lost is OUTCOME_UNKNOWN.
    */
   async transaction<R>(
     work: () => Promise<R>,
@@ -259,16 +264,16 @@ export class PgSession implements Session, Poolable {
     this.#inTransaction = true;
     try {
       const result = await work();
-      // To a COMMIT the server would then answer ROLLBACK, and no error.
-      if (this.#client.getTransactionStatus() === 'E')
-        throw new ConnectorError('TRANSACTION_ABORTED', { serverMessage: 'a statement in it had failed' });
       this.#inTransaction = false;
-      await this.#control('commit', { writes: true, signal });
+      const { command } = await this.#control('commit', { writes: true, signal });
+      // The server's answer where a statement has failed (PostgreSQL documentation, COMMIT); it is no error.
+      if (command === 'ROLLBACK')
+        throw new ConnectorError('TRANSACTION_ABORTED', { serverMessage: 'a statement in it had failed' });
       return result;
     } catch (error) {
       this.#inTransaction = false;
       if (this.#stoppage.isUnderWay) this.#stoppage.then(() => this.#rollBack());
-      else if (this.#isWhole()) await this.#rollBack();
+      else if (this.#isWhole() && this.#client.getTransactionStatus() !== 'I') await this.#rollBack();
       throw error;
     }
   }
@@ -278,8 +283,8 @@ export class PgSession implements Session, Poolable {
     return this.#isWhole();
   }
 
-  async #control(text: string, options: StatementOptions = { writes: false }): Promise<void> {
-    await this.all({ text, values: [] }, { ...options, leavesTrace: false });
+  #control(text: string, options: StatementOptions): Promise<pg.QueryResult<Row>> {
+    return this.#result({ text, values: [] }, { ...options, leavesTrace: false });
   }
 
   /** Ends the session in good order; at once when it is broken. Idempotent. */

@@ -1,5 +1,14 @@
 import { expect } from 'chai';
 import { failure } from '../support/failure.js';
+import { afterLogin, startFakeServer } from '../support/fake-server.js';
+import {
+  BIND_COMPLETE,
+  commandComplete,
+  errorResponse,
+  NO_DATA,
+  PARSE_COMPLETE,
+  readyForQuery,
+} from '../support/server-messages.js';
 import { untilTrue, useSandbox } from '../support/use-sandbox.js';
 
 describe('statements of one session, one after the other', function () {
@@ -68,6 +77,45 @@ describe('statements of one session, one after the other', function () {
     expect(error).to.have.property('code', 'TRANSACTION_ABORTED');
     expect(await written('rolled back')).to.deep.equal([]);
     expect(session.usable).to.equal(true);
+  });
+
+  it('a failed statement counts before the server is ready again, too', async () => {
+    let sawError = (): void => undefined;
+    const reaction = new Promise<void>((resolve) => (sawError = resolve));
+    const answer = (tag: string, status: string) => [
+      { expect: 'S' },
+      {
+        send: Buffer.concat([
+          PARSE_COMPLETE,
+          BIND_COMPLETE,
+          NO_DATA,
+          commandComplete(tag),
+          readyForQuery(status),
+        ]),
+      },
+    ];
+    const server = await startFakeServer({
+      certificate: await use.sandbox.serverCertificates.pem('valid'),
+      steps: afterLogin([
+        ...answer('BEGIN', 'T'),
+        { expect: 'S' },
+        { send: errorResponse('22012', 'division by zero', 'ERROR') },
+        { until: reaction },
+        { send: readyForQuery('E') },
+        ...answer('ROLLBACK', 'I'),
+      ]),
+    });
+    try {
+      const { provider } = use.connect({ Port: String(server.port) });
+      const session = await provider.connect();
+      const work = session.transaction(async () => {
+        await session.all(read('select 1 / 0'), { writes: false }).catch(sawError);
+      }, {});
+      await failure(work, 'POSTGRESQL:QUERY_EXECUTION', 'TRANSACTION_ABORTED');
+      await provider.disconnect(session);
+    } finally {
+      await server.close();
+    }
   });
 
   for (const how of ['limit', 'signal'] as const) {

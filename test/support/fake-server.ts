@@ -30,6 +30,8 @@ export type Step =
   /** Answers every message to the end, as a server whose every result is `one` = 1 unless told. */
   | { readonly serve: Partial<Answers> }
   | { readonly close: 'end' | 'reset' }
+  /** Goes on when that has happened. */
+  | { readonly until: Promise<unknown> }
   | { readonly stay: true };
 
 /** The answers of a good server to a statement of one row. */
@@ -124,6 +126,7 @@ async function follow(steps: readonly Step[], client: Listener, socket: Socket):
       client.stream.write(typeof step.send === 'function' ? step.send(client.latest) : step.send);
     else if ('serve' in step) await serve(client, { ...ONE_ROW, ...step.serve });
     else if ('pour' in step) await pour(client.stream, step.pour());
+    else if ('until' in step) await step.until;
     else if ('close' in step) {
       if (step.close === 'end') client.stream.end();
       else socket.resetAndDestroy();
