@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Agent, fetch } from 'undici';
-import { deadline, type Budget, type Clock } from '../clock.js';
+import { deadline, nextTurn, type Budget, type Clock } from '../clock.js';
 import type { Diagnostics } from '../diagnostics.js';
 import { ConnectorError, describe, isConnectorError, type ErrorContext } from '../errors.js';
 import { createDialer, type Dialer } from './dialer.js';
@@ -107,6 +107,8 @@ export function createNetwork(options: NetworkOptions): Network {
         http ??= loadHttp(dialer, options.fetch);
         const answer = await exchange(http, request, limit.signal, context);
         watch.answered(answer);
+        // undici lends a connection again one turn after its answer; who asks at once would make another.
+        await nextTurn();
         return answer;
       } catch (cause) {
         const error = limit.signal.aborted ? (limit.signal.reason as Error) : failureOf(cause, host, context);
