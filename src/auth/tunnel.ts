@@ -131,7 +131,8 @@ async function encrypt(carrier: Socket, peer: Peer, ca: string[] | undefined): P
     const socket = connectTls({
       socket: carrier,
       host,
-      ...(isIP(host) === 0 && { servername: host }),
+      // A name may end with a dot in DNS, and never does in SNI (RFC 6066 section 3).
+      ...(isIP(host) === 0 && { servername: host.replace(/\.$/, '') }),
       ...(ca !== undefined && { ca }),
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',

@@ -1,6 +1,7 @@
 import { LONGEST_NAME_BYTES } from '../server-text.js';
 import type { LoginChoice } from './auth-scheme.js';
 import { hostsOf, targetOf, type ServerHost, type TargetServer } from './hosts.js';
+import { isPrintable, PRINTABLE } from './plain-text.js';
 import { tlsOf, type TlsSettings } from './tls.js';
 import type { ValueReader } from './value-reader.js';
 import { wayOf, type WaySettings } from './way.js';
@@ -41,14 +42,14 @@ export function serverOf(values: ValueReader, login: LoginChoice): ServerSetting
     user,
     tls: tlsOf(values, login),
     way: wayOf(values),
-    applicationName: values.checked('ApplicationName', isPrintable, NO_CONTROL),
+    applicationName: values.checked('ApplicationName', isPrintable, PRINTABLE),
     timeZone: values.checked(
       'TimeZone',
       isTimeZone,
       'must be the name of a time zone, such as Europe/Berlin',
     ),
     readOnly: values.boolean('Readonly') === true,
-    searchPath: values.optionalChecked('SearchPath', isPrintable, NO_CONTROL),
+    searchPath: values.optionalChecked('SearchPath', isPrintable, PRINTABLE),
     statementTimeoutMs: values.integer('StatementTimeout'),
     poolerMode: values.choice('PoolerMode') === 'TRANSACTION' ? 'transaction' : 'none',
   };
@@ -60,16 +61,11 @@ function databaseOf(values: ValueReader, user: string): string {
   return database;
 }
 
-const NO_CONTROL = 'must not hold control characters';
 const SERVER_NAME = `must be at most ${String(LONGEST_NAME_BYTES)} bytes long and not hold control characters`;
 
 // The server cuts longer names without a sign, and would then mean another role or database.
 function isServerName(text: string): boolean {
   return Buffer.byteLength(text) <= LONGEST_NAME_BYTES && isPrintable(text);
-}
-
-function isPrintable(text: string): boolean {
-  return !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);
 }
 
 // It travels among the options of the login, where a blank would begin the next one.

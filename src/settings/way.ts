@@ -1,4 +1,5 @@
 import { hostNameOf } from './host-name.js';
+import { basicUserOf, isPrintable, PRINTABLE } from './plain-text.js';
 import { Secret } from './secret.js';
 import type { ValueReader } from './value-reader.js';
 
@@ -58,7 +59,7 @@ function firewallOf(values: ValueReader): FirewallProxy | undefined {
   values.count('FirewallPort', String(port === 0 ? usualPort : port), `usual for ${type}`);
   const user =
     protocol === 'http'
-      ? values.optionalChecked('FirewallUser', isBasicUser, BASIC_USER)
+      ? basicUserOf(values, 'FirewallUser', 'FirewallType TUNNEL')
       : values.optionalChecked('FirewallUser', isPrintable, PRINTABLE);
   if (user === undefined) values.idle(['FirewallPassword'], 'without FirewallUser');
   return {
@@ -68,20 +69,6 @@ function firewallOf(values: ValueReader): FirewallProxy | undefined {
     user,
     password: protocol === 'socks4' ? undefined : values.secret('FirewallPassword'),
   };
-}
-
-const PRINTABLE = 'must not hold control characters';
-
-// A zero byte would end it in SOCKS4, and what stands behind would become another field.
-function isPrintable(text: string): boolean {
-  return !/\p{Cc}/u.test(text);
-}
-
-const BASIC_USER = 'must hold neither control characters nor a colon with FirewallType TUNNEL';
-
-// A colon ends the user name in Basic credentials (RFC 7617 section 2): the rest would be taken for the password.
-function isBasicUser(text: string): boolean {
-  return isPrintable(text) && !text.includes(':');
 }
 
 function sshOf(values: ValueReader): SshServer | undefined {

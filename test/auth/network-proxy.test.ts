@@ -141,6 +141,13 @@ describe('network through a proxy', () => {
         expect(authority.names.slice(before)).to.deep.equal([NAME]);
       });
 
+      it('D-10 verifies a name that ends with a dot without it', async () => {
+        const proxy = await start(protocol);
+        const before = authority.names.length;
+        expect((await send(settings(protocol, proxy.port), { host: `${NAME}.` })).status).to.equal(200);
+        expect(authority.names.slice(before)).to.deep.equal([NAME]);
+      });
+
       it('reaches an authority and a proxy that are given by address', async () => {
         const proxy = await start(protocol);
         const answer = await send(settings(protocol, proxy.port, { host: '127.0.0.1' }), {

@@ -216,6 +216,6 @@ describe('tokens and credentials that are shared', function () {
       'POSTGRESQL:SETTINGS',
       'PROPERTY_INVALID',
     );
-    expect(error.properties).to.deep.equal(['TimeZone', 'SearchPath']);
+    expect(error.properties).to.deep.equal(['TimeZone']);
   });
 });

@@ -244,6 +244,10 @@ describe('the proxy', () => {
     ['ProxyServer=http://p:3128', { ...fixed, protocol: 'http', host: 'p', port: 3_128 }],
     ['ProxyServer=http://p:3128;ProxyPort=3128', { ...fixed, protocol: 'http', host: 'p', port: 3_128 }],
     ['ProxyServer=socks5h://[::1]', { ...fixed, protocol: 'socks5', host: '::1', port: 1_080 }],
+    [
+      'ProxyServer=socks5://p;ProxyUser=domain:u',
+      { ...fixed, protocol: 'socks5', host: 'p', port: 1_080, user: 'domain:u' },
+    ],
     ['ProxyServer=p;ProxyUser=u', { ...fixed, protocol: 'http', host: 'p', port: 80, user: 'u' }],
     [
       'ProxyServer=p;ProxyExceptions="a; .b,c ;"',
@@ -305,6 +309,9 @@ describe('the proxy', () => {
       (server) => [`ProxyServer=http://${server}`, 'PROPERTY_INVALID'] as const,
     ),
     ['ProxyServer=h;ProxyPort=0', 'PROPERTY_INVALID'],
+    ['ProxyServer=h;ProxyUser=domain:u', 'PROPERTY_INVALID'],
+    ['ProxyServer=https://h;ProxyUser=domain:u', 'PROPERTY_INVALID'],
+    ['ProxyServer=socks5://h;ProxyUser="u\u0000v"', 'PROPERTY_INVALID'],
     ['ProxyServer=socks5://h;ProxySSLType=ALWAYS', 'PROPERTY_INVALID'],
     ['ProxyServer=h;ProxyAutoDetect=true', 'PROPERTIES_CONFLICT'],
     ['ProxyServer=h;ProxyAuthScheme=NTLM', 'PROPERTY_UNSUPPORTED'],

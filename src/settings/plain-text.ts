@@ -1,0 +1,22 @@
+import type { PropertyName } from './properties.js';
+import type { ValueReader } from './value-reader.js';
+
+/** What a value has to be that {@link isPrintable} refuses. */
+export const PRINTABLE = 'must not hold control characters';
+
+/** Whether `text` is shown as it is, and cannot end a field of a protocol: no control character, no change of direction. */
+export function isPrintable(text: string): boolean {
+  return !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);
+}
+
+/** The user name that `name` holds, for Basic credentials; `when` says when a proxy gets these. */
+export function basicUserOf(values: ValueReader, name: PropertyName, when: string): string | undefined {
+  return values.optionalChecked(name, isBasicUser, `${BASIC_USER} with ${when}`);
+}
+
+const BASIC_USER = 'must hold neither control characters nor a colon';
+
+// A colon ends the user name in Basic credentials (RFC 7617 section 2): the rest would be taken for the password.
+function isBasicUser(text: string): boolean {
+  return isPrintable(text) && !text.includes(':');
+}
