@@ -311,7 +311,7 @@ describe('the proxy', () => {
     ['ProxyServer=h;ProxyPort=0', 'PROPERTY_INVALID'],
     ['ProxyServer=h;ProxyUser=domain:u', 'PROPERTY_INVALID'],
     ['ProxyServer=https://h;ProxyUser=domain:u', 'PROPERTY_INVALID'],
-    ['ProxyServer=socks5://h;ProxyUser="u\u0000v"', 'PROPERTY_INVALID'],
+    ['ProxyServer=socks5://h;ProxyUser="u\u0007v"', 'PROPERTY_INVALID'],
     ['ProxyServer=socks5://h;ProxySSLType=ALWAYS', 'PROPERTY_INVALID'],
     ['ProxyServer=h;ProxyAutoDetect=true', 'PROPERTIES_CONFLICT'],
     ['ProxyServer=h;ProxyAuthScheme=NTLM', 'PROPERTY_UNSUPPORTED'],
