@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Duplex } from 'node:stream';
+import { overlay } from '../reset.js';
 import { ProtocolViolation, readBytes, readStartupPacket, requestCodes, type StartupPacket } from './wire.js';
 
 /** The connection once TLS is settled, with the packet that starts a session or asks to cancel one. */
@@ -70,6 +71,7 @@ const secure = (socket: Socket, secureContext: tls.SecureContext): Promise<tls.T
       secureContext,
       ALPNProtocols: ['postgresql'],
     });
+    overlay(socket, secured);
     secured.once('secure', () => {
       secured.off('error', reject).on('error', () => undefined);
       resolve(secured);

@@ -2,6 +2,7 @@ import net, { type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { BoundedLog } from '../bounded-log.js';
+import { reset } from '../reset.js';
 import { enterBackend, forwardCancel, join } from './backend.js';
 import type { GateCancel, GateLogin } from './login-log.js';
 import { authenticate, leavesToPostgres, type LoginParts } from './login.js';
@@ -57,7 +58,7 @@ export const startGate = async (parts: GateParts): Promise<Gate> => {
   const { port } = server.address() as AddressInfo;
   const dropConnections = (): number => {
     const count = open.size;
-    for (const socket of open) socket.resetAndDestroy();
+    for (const socket of open) reset(socket);
     return count;
   };
   const close = (): Promise<void> =>

@@ -15,6 +15,7 @@ import {
   READY,
   rowDescription,
 } from './server-messages.js';
+import { overlay, reset } from '#sandbox/reset.js';
 
 /** Answers by type of the client's message. */
 export type Answers = Readonly<Record<'P' | 'B' | 'D' | 'E' | 'C' | 'S', Buffer>>;
@@ -116,6 +117,7 @@ async function negotiate(
   }
   const secureContext = createSecureContext(certificate);
   const stream = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: ['postgresql'] });
+  overlay(socket, stream);
   return stream.on('error', () => undefined);
 }
 
@@ -129,7 +131,7 @@ async function follow(steps: readonly Step[], client: Listener, socket: Socket):
     else if ('until' in step) await step.until;
     else if ('close' in step) {
       if (step.close === 'end') client.stream.end();
-      else socket.resetAndDestroy();
+      else reset(socket);
     }
   }
 }

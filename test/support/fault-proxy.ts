@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type NetConnectOpts, type Socket } from 'node:net';
 import { delay, systemClock, type Clock } from '#src/clock.js';
+import { reset } from '#sandbox/reset.js';
 
 /** What ails one direction of a connection; each is absent where it does not apply. */
 export interface Toxics {
@@ -115,7 +116,11 @@ class Link {
       [client, upstream],
       [upstream, client],
     ] as const)
-      one.on('error', () => other.resetAndDestroy()).on('close', () => other.destroySoon());
+      one
+        .on('error', () => {
+          reset(other);
+        })
+        .on('close', () => other.destroySoon());
   }
 
   get broken(): AbortSignal {
@@ -126,7 +131,7 @@ class Link {
     this.#broken.abort();
     if (how === 'silence') return;
     for (const socket of [this.client, this.upstream]) {
-      if (how === 'reset') socket.resetAndDestroy();
+      if (how === 'reset') reset(socket);
       else socket.destroySoon();
     }
   }

@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import { createServer as createHttpsServer } from 'node:https';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { reset } from '#sandbox/reset.js';
 
 /** A proxy on loopback. It takes every name for 127.0.0.1, as only its own resolver does. */
 export interface TestProxy {
@@ -90,7 +91,7 @@ function answerSocks4(
   asked.push({ target, credentials: user });
   const reply = (code: number): Buffer => Buffer.from([0, code, 0, 0, 0, 0, 0, 0]);
   if (instead === 'silence') return;
-  if (instead === 'reset') client.resetAndDestroy();
+  if (instead === 'reset') reset(client);
   else if (instead !== undefined) client.end(reply(instead));
   else if (request[0] !== 4 || (credentials !== undefined && credentials !== user)) client.end(reply(93));
   else tunnel(client, target, () => client.write(reply(90)));
@@ -126,7 +127,7 @@ async function converse(client: Socket, script: SocksProxyScript, asked: TestPro
   asked.push({ target, credentials });
   const reply = (code: number): Buffer => Buffer.from([5, code, 0, 1, 0, 0, 0, 0, 0, 0]);
   if (script.instead === 'silence') return;
-  if (script.instead === 'reset') client.resetAndDestroy();
+  if (script.instead === 'reset') reset(client);
   else if (script.instead !== undefined) client.end(reply(script.instead));
   else tunnel(client, target, () => client.write(reply(0)));
 }

@@ -1,6 +1,7 @@
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import { createHash } from 'node:crypto';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { reset } from '#sandbox/reset.js';
 
 /** An SSH server on loopback, of the library `ssh2`, that lets one user in and forwards to loopback. */
 export interface SshServer {
@@ -61,7 +62,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
       return sockets.size;
     },
     die: () => {
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) reset(socket);
     },
     close: () => {
       for (const socket of sockets) socket.destroy();

@@ -2,6 +2,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, type SecureContextOptions, type TLSSocketOptions } from 'node:tls';
 import { startBudget, systemClock } from '#src/clock.js';
 import type { Endpoint, Wait } from '#src/connection/transport.js';
+import { reset } from '#sandbox/reset.js';
 
 /** A server on loopback that answers an SSLRequest and does TLS, or does TLS at once; then it echoes. */
 export interface TlsServer {
@@ -54,7 +55,10 @@ export async function startTlsServer(options: TlsServerOptions): Promise<TlsServ
       }
       const { handshake } = running.options;
       if (handshake !== undefined) {
-        socket.once('data', () => (handshake === 'end' ? socket.end() : socket.resetAndDestroy()));
+        socket.once('data', () => {
+          if (handshake === 'end') socket.end();
+          else reset(socket);
+        });
         return;
       }
       const stream = new TLSSocket(socket, {
