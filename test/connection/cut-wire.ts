@@ -12,6 +12,7 @@ import { createConnector, type Connector } from '#src/connector.js';
 import { isConnectorError } from '#src/errors.js';
 import { parseConnectionString } from '#src/settings/connection-string.js';
 import { ExpiringClock } from '../support/expiring-clock.js';
+import { nobody, tellProgress, type Progress } from '../support/progress.js';
 import { startFaultProxy, type Break, type FaultProxy } from '../support/fault-proxy.js';
 
 /** What a run saw. */
@@ -38,14 +39,20 @@ const TICKS_BETWEEN = 100;
 const LIMIT_MS = 5_000;
 
 /** Cuts after every `stride` bytes. Throws when a call ends otherwise than promised. */
-export async function cutWire(sandbox: Sandbox, stride: number): Promise<CutReport> {
+export async function cutWire(
+  sandbox: Sandbox,
+  stride: number,
+  progressOf: (total: number) => Progress = () => nobody,
+): Promise<CutReport> {
   await sandbox.query('create table if not exists cut (id int)');
   await sandbox.query('grant select, insert on cut to public');
   const proxy = await startFaultProxy({ host: '127.0.0.1', port: sandbox.gate.port });
   const report = { cuts: 0, select: {}, insert: {}, slowestMs: 0 };
   const promised = new Map<number, string>();
   try {
-    for (const cut of cutsOf(await lengthsOf(sandbox, proxy), stride)) {
+    const cuts = [...cutsOf(await lengthsOf(sandbox, proxy), stride)];
+    const progress = progressOf(cuts.length);
+    for (const cut of cuts) {
       const id = (report.cuts += 1);
       const startedAt = performance.now();
       const [select, insert] = await callsThrough(sandbox, proxy, cut, id);
@@ -55,6 +62,7 @@ export async function cutWire(sandbox: Sandbox, stride: number): Promise<CutRepo
       count(report.select, select);
       count(report.insert, insert);
       promised.set(id, insert);
+      progress(id);
     }
     await requireKept(sandbox, promised);
     return report;
@@ -174,7 +182,7 @@ async function main([stride = '1']: readonly string[]): Promise<void> {
   const sandbox = await startSandbox();
   const start = performance.now();
   try {
-    const report = await cutWire(sandbox, Number(stride));
+    const report = await cutWire(sandbox, Number(stride), (total) => tellProgress(total, 'cuts'));
     console.log({ ...report, seconds: Math.round((performance.now() - start) / 1_000) });
   } finally {
     await sandbox.close();

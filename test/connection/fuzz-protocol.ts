@@ -35,6 +35,7 @@ import {
   READY,
   rowDescription,
 } from '../support/server-messages.js';
+import { nobody, tellProgress } from '../support/progress.js';
 
 /** What a run saw. */
 export interface FuzzReport {
@@ -279,7 +280,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const LIMIT_MS = 100;
 
 /** Has conversations until `count` mutated messages were sent. Throws on the first that is not contained. */
-export async function fuzz(count: number, seed: number): Promise<FuzzReport> {
+export async function fuzz(count: number, seed: number, progress = nobody): Promise<FuzzReport> {
   const chance = chanceOf(seed);
   const report = { messages: 0, conversations: 0, answered: 0, refused: 0, unfinished: 0, slowestMs: 0 };
   while (report.messages < count) {
@@ -294,6 +295,7 @@ export async function fuzz(count: number, seed: number): Promise<FuzzReport> {
     }
     report.conversations += 1;
     report.messages += server.mutated;
+    progress(report.messages);
     report.slowestMs = Math.max(report.slowestMs, server.slowestMs);
   }
   return report;
@@ -309,9 +311,12 @@ async function main([
   seed = String(Date.now() % 1_000_000),
 ]: readonly string[]): Promise<void> {
   const start = performance.now();
-  const warm = await fuzz(Number(count) / 10, Number(seed));
+  const progress = tellProgress(Number(count), 'messages');
+  const warm = await fuzz(Number(count) / 10, Number(seed), progress);
   const before = megabytes();
-  const report = await fuzz(Number(count) - warm.messages, Number(seed) + 1);
+  const report = await fuzz(Number(count) - warm.messages, Number(seed) + 1, (done) => {
+    progress(warm.messages + done);
+  });
   const seconds = Math.round((performance.now() - start) / 1_000);
   const messages = warm.messages + report.messages;
   console.log({ seed: Number(seed), ...report, messages, seconds, megabytes: [before, megabytes()] });

@@ -9,6 +9,7 @@ import { formatConnectionString, parseConnectionString } from '#src/settings/con
 import type { RawProperties } from '#src/settings/raw-properties.js';
 import { explainSettings } from '#src/settings/settings.js';
 import { CANARY, chanceOf, connectionString, longConnectionString } from './connection-string-generator.js';
+import { nobody, tellProgress } from '../support/progress.js';
 
 /** What a run saw. */
 export interface FuzzReport {
@@ -36,11 +37,12 @@ const SOURCES = {
  * Reads `count` texts. Throws on the first that is not read or refused as promised: only errors of
  * ours, no value in them, one reading, in time, no prototype touched.
  */
-export function fuzz(count: number, seed: number): FuzzReport {
+export function fuzz(count: number, seed: number, progress = nobody): FuzzReport {
   const chance = chanceOf(seed);
   const untouched = Reflect.ownKeys(Object.prototype).length;
   const report = { texts: count, parsed: 0, resolved: 0, slowestMs: 0, slowestLongMs: 0 };
   for (let index = 1; index <= count; index += 1) {
+    progress(index);
     const isLong = index % LONG_EVERY === 0;
     const text = isLong ? longConnectionString(chance) : connectionString(chance);
     try {
@@ -112,7 +114,7 @@ function measured<T>(work: () => T): [result: T, ms: number] {
 function main([count = '10000000', seed = String(Date.now() % 1_000_000)]: readonly string[]): void {
   Error.stackTraceLimit = 0; // Nobody looks at the stacks of millions of refusals.
   const start = performance.now();
-  const report = fuzz(Number(count), Number(seed));
+  const report = fuzz(Number(count), Number(seed), tellProgress(Number(count), 'strings'));
   console.log({ seed: Number(seed), ...report, seconds: Math.round((performance.now() - start) / 1_000) });
 }
 

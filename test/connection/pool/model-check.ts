@@ -9,6 +9,7 @@ import { ConnectorError } from '#src/errors.js';
 import { chanceOf, type Chance } from '../../settings/connection-string-generator.js';
 import { LIMITS, PoolModel } from './model.js';
 import { settled, Simulation, SteppedClock, Thing } from './simulation.js';
+import { nobody, tellProgress } from '../../support/progress.js';
 
 export interface CheckReport {
   readonly steps: number;
@@ -25,7 +26,7 @@ const STEPS_PER_POOL = 2_000;
 const GRACE_MS = 5_000;
 
 /** Takes `steps` steps. Throws at the first difference, and where a promise of the pool is broken. */
-export async function checkPool(steps: number, seed: number): Promise<CheckReport> {
+export async function checkPool(steps: number, seed: number, progress = nobody): Promise<CheckReport> {
   const chance = chanceOf(seed);
   const clock = new SteppedClock();
   const taken: Record<string, number> = {};
@@ -35,6 +36,7 @@ export async function checkPool(steps: number, seed: number): Promise<CheckRepor
     try {
       const kind = await run.step();
       taken[kind] = (taken[kind] ?? 0) + 1;
+      progress(step);
       if (chance(STEPS_PER_POOL) > 0) continue;
       await run.close();
       run = new Run(clock, chance);
@@ -272,7 +274,7 @@ async function main([
 ]: readonly string[]): Promise<void> {
   Error.stackTraceLimit = 0; // Nobody looks at the stacks of a million refusals.
   const startedAt = performance.now();
-  const report = await checkPool(Number(steps), Number(seed));
+  const report = await checkPool(Number(steps), Number(seed), tellProgress(Number(steps), 'steps'));
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   console.log({ seed: Number(seed), differences: 0, ...report, seconds });
 }
