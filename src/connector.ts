@@ -268,8 +268,10 @@ class WiredConnector implements Connector {
 
   #limit({ signal, timeoutMs = 0 }: CallOptions): { signal?: AbortSignal; dispose: () => void } {
     if (timeoutMs === 0) return { ...(signal && { signal }), dispose: () => undefined };
-    const expired = (): Error =>
-      new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }, { cause: this.#reconnection.trouble() });
+    // Who has a session is not late because another one cannot be opened.
+    const trouble = (): Error | undefined =>
+      this.#pool.counts().inUse === 0 ? this.#reconnection.trouble() : undefined;
+    const expired = (): Error => new ConnectorError('OPERATION_TIMEOUT', { timeoutMs }, { cause: trouble() });
     return deadline(this.#parts.clock, timeoutMs, expired, signal);
   }
 

@@ -972,7 +972,7 @@ export const ERRORS = {
     type: 'POSTGRESQL:QUERY_EXECUTION',
     retryable: true,
     message: '{serverMessage}',
-    cure: 'Try again: a table was altered, or a pooler between us and the server gave the session to somebody else. Behind a pooler use its session mode.',
+    cure: 'Try again: a table was altered, or a pooler between us and the server gave the session to somebody else. Behind a pooler set PoolerMode=TRANSACTION.',
   },
   OBJECT_IN_USE: {
     type: 'POSTGRESQL:QUERY_EXECUTION',

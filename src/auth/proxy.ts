@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { ConnectorError } from '../errors.js';
 import { readException, type Target } from '../settings/proxy-exceptions.js';
+import { isBasicUser } from '../settings/plain-text.js';
 import { Secret } from '../settings/secret.js';
 import type { ProxySettings } from '../settings/settings.js';
 
@@ -55,17 +56,23 @@ function parseProxy(text: string, variable: string): Proxy {
   const address = text.includes('://') ? text : `http://${text}`;
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const scheme = SCHEMES[url?.protocol ?? ''];
-  if (!url || !scheme || url.hostname === '') {
-    // The value stays out of the words: it may hold a password.
-    const problem = `The environment variable ${variable} holds no address of an HTTP, HTTPS or SOCKS5 proxy.`;
-    throw new ConnectorError('PROPERTY_INVALID', { problems: problem });
-  }
+  // The value stays out of the words: it may hold a password.
+  const refuse = (words: string): never => {
+    throw new ConnectorError('PROPERTY_INVALID', {
+      problems: `The environment variable ${variable} ${words}.`,
+    });
+  };
+  if (!url || !scheme || url.hostname === '')
+    return refuse('holds no address of an HTTP, HTTPS or SOCKS5 proxy');
+  const user = decoded(url.username);
+  if (scheme.protocol !== 'socks5' && !isBasicUser(user))
+    return refuse('names a user with a colon or a control character, which an HTTP proxy cannot take');
   return {
     protocol: scheme.protocol,
     host: bareHost(url.hostname),
     // The default port of the scheme is left out by URL, also where it was given.
     port: url.port === '' ? scheme.port : Number(url.port),
-    user: url.username === '' ? undefined : decoded(url.username),
+    user: user === '' ? undefined : user,
     password: url.password === '' ? undefined : new Secret(decoded(url.password)),
   };
 }

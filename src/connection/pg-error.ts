@@ -83,10 +83,15 @@ export function loginError(error: ServerError, facts: LoginFacts): ConnectorErro
   return statementError(error);
 }
 
-/** Of what is said at login only these are the user's choice; the server names settings the same in every language. */
+/** Of what is said at login only these are the user's choice. Settings have the same names in every language. */
+const REFUSABLE_SETTINGS: Readonly<Record<string, string>> = {
+  TimeZone: 'TimeZone',
+  search_path: 'SearchPath',
+};
+
 function refusedSetting(error: ServerError): ConnectorError {
-  const named = error.message.includes('"search_path"') ? ['SearchPath'] : ['TimeZone', 'SearchPath'];
-  const properties = error.message.includes('"TimeZone"') ? ['TimeZone'] : named;
+  const named = REFUSABLE_SETTINGS[/\b(?:TimeZone|search_path)\b/.exec(error.message)?.[0] ?? ''];
+  const properties = named === undefined ? Object.values(REFUSABLE_SETTINGS) : [named];
   const problems = `The server does not take ${properties.join(' or ')}.`;
   return new ConnectorError('PROPERTY_INVALID', { problems }, { ...contextOf(error), properties });
 }

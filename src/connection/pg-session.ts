@@ -260,22 +260,28 @@ export class PgSession implements Session, Poolable {
     work: () => Promise<R>,
     { signal }: { readonly signal?: AbortSignal | undefined },
   ): Promise<R> {
-    await this.#control('begin', { writes: false, signal });
-    this.#inTransaction = true;
+    const { sent } = this;
     try {
+      await this.#control('begin', { writes: false, signal });
+      this.#inTransaction = true;
       const result = await work();
       this.#inTransaction = false;
-      const { command } = await this.#control('commit', { writes: true, signal });
+      // What has failed cannot be committed, whether or not the answer arrives.
+      const writes = this.#client.getTransactionStatus() !== 'E';
+      const { command } = await this.#control('commit', { writes, signal });
       // The server's answer where a statement has failed (PostgreSQL documentation, COMMIT); it is no error.
-      if (command === 'ROLLBACK')
-        throw new ConnectorError('TRANSACTION_ABORTED', { serverMessage: 'a statement in it had failed' });
+      if (command === 'ROLLBACK') throw new ConnectorError('TRANSACTION_ABORTED', ROLLED_BACK);
       return result;
     } catch (error) {
       this.#inTransaction = false;
-      if (this.#stoppage.isUnderWay) this.#stoppage.then(() => this.#rollBack());
-      else if (this.#isWhole() && this.#client.getTransactionStatus() !== 'I') await this.#rollBack();
+      if (this.#sent > sent) await this.#leaveTransaction();
       throw error;
     }
+  }
+
+  async #leaveTransaction(): Promise<void> {
+    if (this.#stoppage.isUnderWay) this.#stoppage.then(() => this.#rollBack());
+    else if (this.#isWhole() && this.#client.getTransactionStatus() !== 'I') await this.#rollBack();
   }
 
   async #rollBack(): Promise<boolean> {
@@ -446,6 +452,9 @@ export class PgSession implements Session, Poolable {
   }
 }
 
+const ROLLED_BACK = {
+  serverMessage: 'The transaction was rolled back, because a statement in it had failed.',
+};
 const CLOSE_GRACE_MS = 2_000;
 const RESTED_MS = 1_000;
 const NOTHING = (): void => undefined;

@@ -16,7 +16,7 @@ export function basicUserOf(values: ValueReader, name: PropertyName, when: strin
 
 const BASIC_USER = 'must hold neither control characters nor a colon';
 
-// A colon ends the user name in Basic credentials (RFC 7617 section 2): the rest would be taken for the password.
-function isBasicUser(text: string): boolean {
+/** A colon ends the user name in Basic credentials (RFC 7617 section 2): the rest would be taken for the password. */
+export function isBasicUser(text: string): boolean {
   return isPrintable(text) && !text.includes(':');
 }

@@ -889,7 +889,7 @@ export const PROPERTIES = [
     choices: ['NONE', 'TRANSACTION'],
     refused: REFUSED_POOLER_MODES,
     default: 'NONE',
-    help: 'TRANSACTION where a pooler stands before the server (PgBouncer; Azure: port 6432), whichever way it pools: nothing then relies on a session that lasts. docs/sessions.md tells what that excludes.',
+    help: 'TRANSACTION where a pooler stands before the server (PgBouncer; Azure: port 6432), whether it pools transactions or sessions: nothing then relies on a session that lasts. docs/sessions.md tells what that excludes.',
   },
   {
     name: 'MaxRows',

@@ -92,8 +92,7 @@ const PUBLIC_KEY =
   'a public key is not compared; write the SHA-256 thumbprint of the whole certificate, as "openssl x509 -noout -fingerprint -sha256" prints it';
 
 /** Hexadecimal digits with or without something between two of them, and what openssl writes before them. */
-const THUMBPRINT =
-  /^(?:(?:MD5|SHA-?1|SHA-?256)(?: Fingerprint)?\s*[:=]\s*)?((?:[\da-f]{2}[:\s-]?){8,}[\da-f]?)$/i;
+const THUMBPRINT = /^(?:(?:MD5|SHA-?\d+)(?: Fingerprint)?\s*[:=]\s*)?((?:[\da-f]{2}[:\s-]?){8,}[\da-f]?)$/i;
 const SHA256_DIGITS = 64;
 /** Of MD5 and of SHA-1. */
 const WEAK_DIGITS = [32, 40];

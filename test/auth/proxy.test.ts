@@ -68,6 +68,8 @@ describe('route to the authority', () => {
     'http://',
     'canary:canary:canary',
     'http://p:99999',
+    'http://canary%3Auser:canary@p',
+    'https://canary%07:canary@p',
   ]) {
     it(`P-27 refuses the variable ${value} and does not repeat it`, async () => {
       const environment = { HTTPS_PROXY: value };

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { expect } from 'chai';
 import { failure } from '../support/failure.js';
 import { afterLogin, startFakeServer } from '../support/fake-server.js';
@@ -77,6 +78,42 @@ describe('statements of one session, one after the other', function () {
     expect(error).to.have.property('code', 'TRANSACTION_ABORTED');
     expect(await written('rolled back')).to.deep.equal([]);
     expect(session.usable).to.equal(true);
+  });
+
+  it('B-11 a BEGIN that is given up, and comes all the same, is rolled back', async () => {
+    const leaving = new AbortController();
+    const server = await startFakeServer({
+      certificate: await use.sandbox.serverCertificates.pem('valid'),
+      steps: afterLogin([
+        { expect: 'S' },
+        { until: once(leaving.signal, 'abort') },
+        {
+          send: Buffer.concat([
+            PARSE_COMPLETE,
+            BIND_COMPLETE,
+            NO_DATA,
+            commandComplete('BEGIN'),
+            readyForQuery('T'),
+          ]),
+        },
+        { expect: 'Q' },
+        { send: Buffer.concat([commandComplete('ROLLBACK'), readyForQuery('I')]) },
+      ]),
+      // The cancel request, which comes too late.
+      later: [[{ expect: 'startup' }, { close: 'end' }]],
+    });
+    try {
+      const { provider } = use.connect({ Port: String(server.port) });
+      const session = await provider.connect();
+      const work = session.transaction(() => Promise.resolve(), leaving);
+      await untilTrue(() => server.received[0]!.includes('begin'));
+      leaving.abort();
+      await failure(work, 'POSTGRESQL:CANCELLED', 'CANCELLED');
+      await untilTrue(() => session.usable);
+      await provider.disconnect(session);
+    } finally {
+      await server.close();
+    }
   });
 
   it('a failed statement counts before the server is ready again, too', async () => {
