@@ -94,7 +94,8 @@ export class ConnectorError<Code extends ErrorCode = ErrorCode> extends Error {
 
   /** The form the shell, `msg.error` and `TestReport` carry. */
   toJSON(): object {
-    return Object.assign({}, this, { message: this.message });
+    const { type, code, message } = this;
+    return Object.assign({ type, code, message }, this);
   }
 }
 
