@@ -17,7 +17,12 @@ import type { SshProof } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
 import { useFolder } from '../support/folder.js';
 import { startSocksProxy } from '../support/proxies.js';
-import { startSshServer, type SshServer, type SshServerOptions } from '../support/ssh-server.js';
+import {
+  startSshServer,
+  type SshServer,
+  type SshServerOptions,
+  readableKeyPair,
+} from '../support/ssh-server.js';
 import {
   abortedOnceDialled,
   echo,
@@ -246,7 +251,8 @@ describe('the way through an SSH server', function () {
     const pairOf = (type: 'rsa' | 'ecdsa' | 'ed25519', passphrase?: string, rounds = 2) => {
       const locked = passphrase === undefined ? {} : { passphrase, cipher: 'aes256-ctr', rounds };
       const bits = { rsa: { bits: 2048 }, ecdsa: { bits: 256 }, ed25519: {} }[type];
-      return ssh2.utils.generateKeyPairSync(type as 'rsa', { ...bits, ...locked } as { bits: number });
+      const options = { ...bits, ...locked } as { bits: number };
+      return readableKeyPair(() => ssh2.utils.generateKeyPairSync(type as 'rsa', options), passphrase);
     };
 
     for (const type of ['rsa', 'ecdsa', 'ed25519'] as const)

@@ -29,7 +29,17 @@ export interface SshServerOptions {
   readonly silent?: boolean;
 }
 
-const HOST_KEY = ssh2.utils.generateKeyPairSync('ed25519');
+type KeyPair = ReturnType<typeof ssh2.utils.generateKeyPairSync>;
+
+/** What `generate` gives; ssh2 1.17 makes about one ed25519 key in 130 that nobody can read, itself included. */
+export function readableKeyPair(generate: () => KeyPair, passphrase?: string): KeyPair {
+  for (;;) {
+    const pair = generate();
+    if (!(ssh2.utils.parseKey(pair.private, passphrase) instanceof Error)) return pair;
+  }
+}
+
+const HOST_KEY = readableKeyPair(() => ssh2.utils.generateKeyPairSync('ed25519'));
 
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
   const sockets = new Set<Socket>();
