@@ -90,6 +90,13 @@ export function bareHost(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
+/**
+ * What TLS asks for with `host`: its name without the dot that may end it (RFC 6066 section 3), and nothing for an address.
+ */
+export function serverNameOf(host: string): { readonly servername?: string } {
+  return isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {};
+}
+
 /** `host:port` for words. */
 export function nameOf({ host, port }: Target): string {
   return `${isIP(host) === 6 ? `[${host}]` : host}:${String(port)}`;

@@ -1,8 +1,8 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
 import { describe } from '../errors.js';
 import type { FirewallProxy } from '../settings/settings.js';
-import { nameOf, type Proxy, type Target } from './proxy.js';
+import { nameOf, serverNameOf, type Proxy, type Target } from './proxy.js';
 
 type FailureCode =
   | 'AUTHORITY_UNREACHABLE'
@@ -131,8 +131,7 @@ async function encrypt(carrier: Socket, peer: Peer, ca: string[] | undefined): P
     const socket = connectTls({
       socket: carrier,
       host,
-      // A name may end with a dot in DNS, and never does in SNI (RFC 6066 section 3).
-      ...(isIP(host) === 0 && { servername: host.replace(/\.$/, '') }),
+      ...serverNameOf(host),
       ...(ca !== undefined && { ca }),
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',

@@ -1,6 +1,6 @@
-import { isIP, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { checkServerIdentity, connect, TLSSocket, type PeerCertificate, type SecureContext } from 'node:tls';
-import { nameOf } from '../../auth/proxy.js';
+import { nameOf, serverNameOf } from '../../auth/proxy.js';
 import type { Clock } from '../../clock.js';
 import { ConnectorError, isConnectorError } from '../../errors.js';
 import type { TlsSettings } from '../../settings/settings.js';
@@ -140,8 +140,7 @@ function encrypt(
   const stream = connect({
     socket,
     host,
-    // Without the dot that may end it (RFC 6066 section 3).
-    ...(isIP(host) === 0 && { servername: host.replace(/\.$/, '') }),
+    ...serverNameOf(host),
     ...(session && { session }),
     ...(tls.mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
     secureContext,
