@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import { LRUCache } from 'lru-cache';
-import pg from 'pg';
 import { parse as parseMessages, serialize } from 'pg-protocol';
 import type { Clock } from '../clock.js';
 import type { Statement } from '../sql/statement.js';
@@ -9,6 +8,7 @@ import { isServerError } from './pg-error.js';
 import { HEADER_BYTES } from './protocol/frames.js';
 import { rowReader, type RowReader } from './row-reader.js';
 import type { Field, Row, RowBatch } from './rows.js';
+import { prepareValue } from './value-types.js';
 
 /** A statement on its way through a {@link Pipeline}, and who waits for its rows. */
 export interface PipelinedRead {
@@ -230,8 +230,6 @@ export class Pipeline<R extends PipelinedRead> implements MessageReader {
     return prepared.name !== '' && !isSecondTry && isServerError(error) && STALE.has(error.code);
   }
 }
-
-const { prepareValue } = (pg as unknown as { utils: { prepareValue: (value: unknown) => unknown } }).utils;
 
 function messagesOf(
   { statement, limit }: PipelinedRead,

@@ -60,7 +60,9 @@ export const LOSSLESS_TYPES = {
   getTypeParser: (oid: number): Parser => PARSERS.get(oid) ?? asText,
 };
 
-const { prepareValue } = (pg as unknown as { utils: { prepareValue: (value: unknown) => unknown } }).utils;
+const { utils } = pg as unknown as { utils: { prepareValue: (value: unknown) => unknown } };
+/** A parameter as the driver sends it: text, bytes or null. Throws what its `toPostgres` or JSON does. */
+export const { prepareValue } = utils;
 
 /**
  * `statement` with its values as they are sent: text or bytes. Afterwards nothing in them can fail.
