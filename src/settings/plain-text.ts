@@ -9,9 +9,15 @@ export function isPrintable(text: string): boolean {
   return !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);
 }
 
-/** The user name that `name` holds, for Basic credentials; `when` says when a proxy gets these. */
-export function basicUserOf(values: ValueReader, name: PropertyName, when: string): string | undefined {
-  return values.optionalChecked(name, isBasicUser, `${BASIC_USER} with ${when}`);
+/** The user name for a proxy that `name` holds; `http` says of which choice of the user's it follows that Basic credentials carry it. */
+export function proxyUserOf(
+  values: ValueReader,
+  name: PropertyName,
+  { protocol, http }: { readonly protocol: string; readonly http: string },
+): string | undefined {
+  return protocol.startsWith('socks')
+    ? values.optionalChecked(name, isPrintable, PRINTABLE)
+    : values.optionalChecked(name, isBasicUser, `${BASIC_USER} with ${http}`);
 }
 
 const BASIC_USER = 'must hold neither control characters nor a colon';

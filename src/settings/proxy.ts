@@ -1,4 +1,4 @@
-import { basicUserOf, isPrintable, PRINTABLE } from './plain-text.js';
+import { proxyUserOf } from './plain-text.js';
 import { readException } from './proxy-exceptions.js';
 import type { Secret } from './secret.js';
 import type { ValueReader } from './value-reader.js';
@@ -52,16 +52,10 @@ export function proxyOf(values: ValueReader): ProxySettings {
     protocol,
     host,
     port,
-    user: authenticates ? userOf(values, protocol) : undefined,
+    user: authenticates ? proxyUserOf(values, 'ProxyUser', { protocol, http: 'an HTTP proxy' }) : undefined,
     password: authenticates ? values.secret('ProxyPassword') : undefined,
     exceptions: exceptionsOf(values),
   };
-}
-
-function userOf(values: ValueReader, protocol: ProxyProtocol): string | undefined {
-  return protocol === 'socks5'
-    ? values.optionalChecked('ProxyUser', isPrintable, PRINTABLE)
-    : basicUserOf(values, 'ProxyUser', 'an HTTP proxy');
 }
 
 function exceptionsOf(values: ValueReader): readonly string[] {

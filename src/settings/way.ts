@@ -1,5 +1,5 @@
 import { hostNameOf } from './host-name.js';
-import { basicUserOf, isPrintable, PRINTABLE } from './plain-text.js';
+import { isPrintable, PRINTABLE, proxyUserOf } from './plain-text.js';
 import { Secret } from './secret.js';
 import type { ValueReader } from './value-reader.js';
 
@@ -57,10 +57,7 @@ function firewallOf(values: ValueReader): FirewallProxy | undefined {
   const [protocol, usualPort] = PROXIES[type];
   const port = values.optionalInteger('FirewallPort') ?? 0;
   values.count('FirewallPort', String(port === 0 ? usualPort : port), `usual for ${type}`);
-  const user =
-    protocol === 'http'
-      ? basicUserOf(values, 'FirewallUser', 'FirewallType TUNNEL')
-      : values.optionalChecked('FirewallUser', isPrintable, PRINTABLE);
+  const user = proxyUserOf(values, 'FirewallUser', { protocol, http: 'FirewallType TUNNEL' });
   if (user === undefined) values.idle(['FirewallPassword'], 'without FirewallUser');
   return {
     protocol,
