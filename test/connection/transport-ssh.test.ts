@@ -5,7 +5,6 @@ import { generateKeyPairSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { inspect } from 'node:util';
-import { createCertificateAuthority, keyFor, type CertificateAuthority } from '#sandbox/certificates.js';
 import { systemClock } from '#src/clock.js';
 import { openTransport, type Endpoint } from '#src/connection/transport.js';
 import { openSshKey } from '#src/connection/transport/openssh-key.js';
@@ -28,9 +27,9 @@ import {
   echo,
   endpointOf,
   gone,
-  startTlsServer,
   waitOf,
-  type TlsServer,
+  startTlsServer,
+  useTlsServer,
 } from '../support/tls-server.js';
 
 const CANNOT_REACH = 'POSTGRESQL:CANNOT_REACH';
@@ -41,18 +40,9 @@ const PASSPHRASE = 'k3y-passphrase-that-must-not-show';
 describe('the way through an SSH server', function () {
   this.timeout(20_000);
   const folder = useFolder();
-  let authority: CertificateAuthority;
-  let server: TlsServer;
+  const use = useTlsServer(['db.example', 'localhost']);
   let ssh: SshServer;
 
-  before(async () => {
-    authority = await createCertificateAuthority('transport test CA');
-    const { keyPem, pem } = await authority.issue({
-      ...{ commonName: 'x', hosts: ['db.example', 'localhost'], key: await keyFor('servers') },
-    });
-    server = await startTlsServer({ key: keyPem, cert: pem });
-  });
-  after(() => server.close());
   afterEach(() => ssh.close());
 
   const start = async (options: Partial<SshServerOptions> = {}): Promise<void> => {
@@ -73,7 +63,7 @@ describe('the way through an SSH server', function () {
     const fingerprint = ssh.fingerprint.slice('SHA256:'.length);
     const host = { host: '127.0.0.1', port: ssh.port, user: 'tunnel', fingerprint, proof, ...changes };
     const way = { firewall: undefined, ssh: host };
-    return endpointOf(server.port, { ca: authority.pem, ...tls }, { host: 'db.example', way });
+    return endpointOf(use.server.port, { ca: use.ca, ...tls }, { host: 'db.example', way });
   }
 
   async function refused(to: Endpoint, type: ErrorType, code: ErrorCode): Promise<string> {
@@ -102,7 +92,7 @@ describe('the way through an SSH server', function () {
   it('leads to the server, by its name, and ends with the stream', async () => {
     await start();
     await connects(through(byPassword()));
-    expect(ssh.asked).to.deep.equal([`db.example:${String(server.port)}`]);
+    expect(ssh.asked).to.deep.equal([`db.example:${String(use.server.port)}`]);
     expect(ssh.attempts).to.deep.equal(['password']);
   });
 

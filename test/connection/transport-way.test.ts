@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { mock } from 'node:test';
 import { inspect } from 'node:util';
-import { createCertificateAuthority, keyFor, type CertificateAuthority } from '#sandbox/certificates.js';
 import { systemClock } from '#src/clock.js';
 import { openTransport, type Endpoint } from '#src/connection/transport.js';
 import { openWay } from '#src/connection/transport/way.js';
@@ -10,32 +9,16 @@ import { Secret } from '#src/settings/secret.js';
 import type { FirewallProxy } from '#src/settings/settings.js';
 import { failure } from '../support/failure.js';
 import { startHttpProxy, startSocks4Proxy, startSocksProxy, type TestProxy } from '../support/proxies.js';
-import {
-  abortedOnceDialled,
-  echo,
-  endpointOf,
-  gone,
-  startTlsServer,
-  waitOf,
-  type TlsServer,
-} from '../support/tls-server.js';
+import { abortedOnceDialled, echo, endpointOf, gone, waitOf, useTlsServer } from '../support/tls-server.js';
 
 const CANNOT_REACH = 'POSTGRESQL:CANNOT_REACH';
 const PASSWORD = 'pr0xy-p4ssword-that-must-not-show';
 
 describe('the way through a proxy', function () {
   this.timeout(20_000);
-  let authority: CertificateAuthority;
-  let server: TlsServer;
+  const use = useTlsServer(['db.example', 'localhost', '127.0.0.1']);
   let proxy: TestProxy | undefined;
 
-  before(async () => {
-    authority = await createCertificateAuthority('transport test CA');
-    const hosts = ['db.example', 'localhost', '127.0.0.1'];
-    const { keyPem, pem } = await authority.issue({ commonName: 'x', hosts, key: await keyFor('servers') });
-    server = await startTlsServer({ key: keyPem, cert: pem });
-  });
-  after(() => server.close());
   afterEach(() => proxy?.close());
 
   const STARTS = { http: startHttpProxy, socks4: startSocks4Proxy, socks5: startSocksProxy };
@@ -45,7 +28,7 @@ describe('the way through a proxy', function () {
     const password = protocol === 'socks4' ? undefined : new Secret(PASSWORD);
     const firewall = { protocol, host: '127.0.0.1', port: proxy?.port ?? 1, user: 'u', password, ...changes };
     const host = 'db.example';
-    return endpointOf(server.port, { ca: authority.pem }, { host, way: { firewall, ssh: undefined } });
+    return endpointOf(use.server.port, { ca: use.ca }, { host, way: { firewall, ssh: undefined } });
   }
 
   async function refused(to: Endpoint, code: ErrorCode, words: RegExp): Promise<void> {
@@ -68,7 +51,7 @@ describe('the way through a proxy', function () {
         const socket = await openTransport(through(protocol), waitOf());
         expect(await echo(socket)).to.equal('ping');
         expect(proxy.asked).to.deep.equal([
-          { target: `db.example:${String(server.port)}`, credentials: CREDENTIALS[protocol] },
+          { target: `db.example:${String(use.server.port)}`, credentials: CREDENTIALS[protocol] },
         ]);
         await gone(socket);
         while (proxy.open > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -78,7 +61,7 @@ describe('the way through a proxy', function () {
         proxy = await STARTS[protocol]();
         const to = { ...through(protocol, { user: undefined, password: undefined }), host: '127.0.0.1' };
         const socket = await openTransport(to, waitOf());
-        expect(proxy.asked[0]?.target).to.equal(`127.0.0.1:${String(server.port)}`);
+        expect(proxy.asked[0]?.target).to.equal(`127.0.0.1:${String(use.server.port)}`);
         await gone(socket);
       });
 
@@ -148,9 +131,9 @@ describe('the way through a proxy', function () {
   });
 
   it('never goes directly where the proxy does not answer', async () => {
-    const before = server.counts.connections;
+    const before = use.server.counts.connections;
     await refused(through('socks5', { port: 1 }), 'FIREWALL_UNREACHABLE', /ECONNREFUSED/);
-    expect(server.counts.connections).to.equal(before);
+    expect(use.server.counts.connections).to.equal(before);
   });
 
   it('a man in the middle at the proxy is refused as elsewhere', async () => {

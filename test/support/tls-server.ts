@@ -2,6 +2,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, type SecureContextOptions, type TLSSocketOptions } from 'node:tls';
 import { startBudget, systemClock } from '#src/clock.js';
 import type { Endpoint, Wait } from '#src/connection/transport.js';
+import { createCertificateAuthority, keyFor } from '#sandbox/certificates.js';
 import { reset } from '#sandbox/reset.js';
 
 /** A server on loopback that answers an SSLRequest and does TLS, or does TLS at once; then it echoes. */
@@ -156,4 +157,27 @@ export function abortedOnceDialled(reason: Error): AbortController {
     });
   };
   return caller;
+}
+
+/** A TLS server for `hosts`, and the authority that vouches for it, for the tests of one `describe`. */
+export function useTlsServer(hosts: readonly string[]): { readonly server: TlsServer; readonly ca: string } {
+  let running: { readonly server: TlsServer; readonly ca: string } | undefined;
+  before(async () => {
+    const authority = await createCertificateAuthority('transport test CA');
+    const { keyPem, pem } = await authority.issue({ commonName: 'x', hosts, key: await keyFor('servers') });
+    running = { server: await startTlsServer({ key: keyPem, cert: pem }), ca: authority.pem };
+  });
+  after(() => running?.server.close());
+  const inUse = (): NonNullable<typeof running> => {
+    if (!running) throw new Error('the server runs only within tests');
+    return running;
+  };
+  return {
+    get server() {
+      return inUse().server;
+    },
+    get ca() {
+      return inUse().ca;
+    },
+  };
 }
